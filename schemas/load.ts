@@ -1,0 +1,49 @@
+// Reads schemas/events/*.avsc and makes every event schema self-contained, because a reader that has only the registry must be
+// able to decode the topic: shared records are inlined at their first use and named at the later ones, as Avro wants it.
+import { readdirSync, readFileSync } from 'node:fs';
+
+export type AvroField = { name: string; type: AvroSchema; doc?: string; default?: unknown };
+export type AvroRecord = { type: 'record'; name: string; namespace?: string; doc?: string; fields: AvroField[] };
+export type AvroLogical = { type: string; logicalType: string };
+export type AvroSchema = string | AvroRecord | AvroLogical | AvroSchema[];
+
+export const EVENT_NAMESPACE = 'roomlog.events';
+const SHARED_RECORDS = ['Actor', 'EventMetadata'];
+
+/** All records of the folder by full name, as they are written there. */
+export function loadRecords(folder = new URL('./events/', import.meta.url)): Map<string, AvroRecord> {
+  const recordByName = new Map<string, AvroRecord>();
+  for (const file of readdirSync(folder).sort()) {
+    if (!file.endsWith('.avsc')) continue;
+    const record = JSON.parse(readFileSync(new URL(file, folder), 'utf8')) as AvroRecord;
+    if (`${record.name}.avsc` !== file) throw new Error(`schemas/events/${file} holds a record named ${record.name}`);
+    recordByName.set(`${EVENT_NAMESPACE}.${record.name}`, record);
+  }
+  return recordByName;
+}
+
+/** The self-contained schema of every event type by its short name, in alphabetical order. */
+export function loadEventSchemas(): Map<string, AvroRecord> {
+  const records = loadRecords();
+  const schemaByType = new Map<string, AvroRecord>();
+  for (const record of records.values()) {
+    if (SHARED_RECORDS.includes(record.name)) continue;
+    schemaByType.set(record.name, inline(record, records, new Set()));
+  }
+  return schemaByType;
+}
+
+function inline(record: AvroRecord, records: Map<string, AvroRecord>, seen: Set<string>): AvroRecord {
+  seen.add(`${EVENT_NAMESPACE}.${record.name}`);
+  return {
+    ...record,
+    fields: record.fields.map((field) => ({ ...field, type: inlineType(field.type, records, seen) })),
+  };
+}
+
+function inlineType(type: AvroSchema, records: Map<string, AvroRecord>, seen: Set<string>): AvroSchema {
+  if (Array.isArray(type)) return type.map((branch) => inlineType(branch, records, seen));
+  if (typeof type !== 'string' || seen.has(type)) return type;
+  const shared = records.get(type);
+  return shared ? inline(shared, records, seen) : type;
+}
