@@ -1,0 +1,77 @@
+// Starting in order and stopping in reverse: the last part opened is the first one drained. Every stop has a deadline, because
+// one part that hangs must not keep the others from being closed.
+import type { Logger } from './logger.ts';
+
+export type Stoppable = { name: string; stop: () => Promise<void> };
+
+export class Lifecycle {
+  readonly #parts: Stoppable[] = [];
+  readonly #log: Logger;
+  readonly #stopTimeoutMs: number;
+  #stopping: Promise<void> | undefined;
+
+  constructor(log: Logger, stopTimeoutMs = 10_000) {
+    this.#log = log;
+    this.#stopTimeoutMs = stopTimeoutMs;
+  }
+
+  /** Remembers how to stop a part that has just been opened. */
+  add(name: string, stop: () => Promise<void>): void {
+    this.#parts.push({ name, stop });
+  }
+
+  /**
+   * A part that runs until it is stopped. Its failure is the failure of the process: it is logged, everything else is stopped
+   * in order, and `fail` ends the process with exit code 1 so that the supervisor starts it anew.
+   */
+  run(name: string, part: { run(): Promise<void>; stop(): Promise<void> }, fail: () => void): void {
+    this.add(name, () => part.stop());
+    part.run().catch((error: unknown) => {
+      this.#log.fatal({ err: error, part: name }, 'a part of the role failed');
+      void this.stop().finally(fail);
+    });
+  }
+
+  /** Stops everything in reverse. Safe to call twice: both calls wait for the same stop. Never rejects. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stopAll();
+    return this.#stopping;
+  }
+
+  async #stopAll(): Promise<void> {
+    for (const part of this.#parts.reverse()) {
+      const started = Date.now();
+      try {
+        await withDeadline(part.stop(), this.#stopTimeoutMs);
+        this.#log.info({ part: part.name, tookMs: Date.now() - started }, 'stopped');
+      } catch (error) {
+        this.#log.error({ err: error, part: part.name }, 'a part did not stop cleanly');
+      }
+    }
+  }
+}
+
+/** Ends the process after an orderly stop on SIGINT or SIGTERM; a second signal ends it at once. */
+export function stopOnSignals(lifecycle: Lifecycle, exit: (code: number) => void): void {
+  let signals = 0;
+  const onSignal = (): void => {
+    signals += 1;
+    if (signals > 1) exit(130);
+    void lifecycle.stop().then(() => exit(0));
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+}
+
+/** The promise's outcome, or a rejection when it takes longer. */
+export async function withDeadline<Value>(promise: Promise<Value>, timeoutMs: number): Promise<Value> {
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`not done within ${timeoutMs} ms`)), timeoutMs);
+  });
+  try {
+    return await Promise.race([promise, deadline]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

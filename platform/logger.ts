@@ -1,0 +1,14 @@
+// JSON lines. The message is a constant phrase, the facts are fields; tokens and message texts are never logged.
+import pino from 'pino';
+
+export type Logger = pino.Logger;
+
+/** A logger for one role. `level` is pino's: error = someone must act, warn = degraded and self-healing, info = lifecycle. */
+export function createLogger(role: string, level: string): Logger {
+  return pino({
+    level,
+    base: { role },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    redact: ['token', 'authorization', '*.token'],
+  });
+}

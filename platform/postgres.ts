@@ -1,0 +1,30 @@
+// Connections to PostgreSQL: a knex instance for queries and migrations. Waits are bounded, so that a database that hangs turns
+// into an error a caller can be told, not into a request that hangs too.
+import knex, { type Knex } from 'knex';
+import type { Logger } from './logger.ts';
+
+export type Database = Knex;
+
+export type DatabaseOptions = { url: string; poolMax: number; applicationName: string; statementTimeoutMs?: number };
+
+/** Opens no connection yet: the first query does. */
+export function openDatabase(options: DatabaseOptions, log: Logger): Database {
+  return knex({
+    client: 'pg',
+    connection: {
+      connectionString: options.url,
+      application_name: options.applicationName,
+      connectionTimeoutMillis: 2_000,
+      statement_timeout: options.statementTimeoutMs ?? 30_000,
+      keepAlive: true,
+    },
+    acquireConnectionTimeout: 5_000,
+    pool: { min: 0, max: options.poolMax },
+    log: {
+      warn: (message: string) => log.warn({ detail: message }, 'knex warned'),
+      error: (message: string) => log.error({ detail: message }, 'knex failed'),
+      deprecate: (message: string) => log.debug({ detail: message }, 'knex deprecation'),
+      debug: () => {},
+    },
+  });
+}
