@@ -4,15 +4,24 @@ import type { Logger } from './logger.ts';
 
 export type Stoppable = { name: string; stop: () => Promise<void> };
 
+export type LifecycleOptions = {
+  log: Logger;
+  /** Called once everything is stopped after a part failed: ends the process with exit code 1. */
+  onFailure: () => void;
+  stopTimeoutMs?: number;
+};
+
 export class Lifecycle {
   readonly #parts: Stoppable[] = [];
   readonly #log: Logger;
+  readonly #onFailure: () => void;
   readonly #stopTimeoutMs: number;
   #stopping: Promise<void> | undefined;
 
-  constructor(log: Logger, stopTimeoutMs = 10_000) {
-    this.#log = log;
-    this.#stopTimeoutMs = stopTimeoutMs;
+  constructor(options: LifecycleOptions) {
+    this.#log = options.log;
+    this.#onFailure = options.onFailure;
+    this.#stopTimeoutMs = options.stopTimeoutMs ?? 10_000;
   }
 
   /** Remembers how to stop a part that has just been opened. */
@@ -22,13 +31,13 @@ export class Lifecycle {
 
   /**
    * A part that runs until it is stopped. Its failure is the failure of the process: it is logged, everything else is stopped
-   * in order, and `fail` ends the process with exit code 1 so that the supervisor starts it anew.
+   * in order, and the process ends so that the supervisor starts it anew.
    */
-  run(name: string, part: { run(): Promise<void>; stop(): Promise<void> }, fail: () => void): void {
+  run(name: string, part: { run(): Promise<void>; stop(): Promise<void> }): void {
     this.add(name, () => part.stop());
     part.run().catch((error: unknown) => {
       this.#log.fatal({ err: error, part: name }, 'a part of the role failed');
-      void this.stop().finally(fail);
+      void this.stop().finally(this.#onFailure);
     });
   }
 

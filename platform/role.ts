@@ -1,0 +1,11 @@
+// What a role hands to whoever composes a process of it: its own main.ts alone, or main.ts with all roles in one process. The
+// parts with a lifetime are added to the process's Lifecycle by the role itself, in the order in which they were opened.
+import type Koa from 'koa';
+import type { ReadyChecks } from './http-app.ts';
+
+export type Role = {
+  name: string;
+  /** Mounted on the process's HTTP app, in order. */
+  routes: readonly Koa.Middleware[];
+  ready: ReadyChecks;
+};
