@@ -2,7 +2,18 @@ import tseslint from 'typescript-eslint';
 
 // Biome formats and lints; these five rules need types, which Biome does not have.
 export default tseslint.config(
-  { ignores: ['node_modules/**', 'data/**', '.cache/**', 'schemas/generated/**', 'web/**', '**/*.js', '**/*.cjs', '**/*.mjs'] },
+  {
+    ignores: [
+      'node_modules/**',
+      'data/**',
+      '.cache/**',
+      'schemas/generated/**',
+      'web/**',
+      '**/*.js',
+      '**/*.cjs',
+      '**/*.mjs',
+    ],
+  },
   {
     files: ['**/*.ts'],
     languageOptions: {
