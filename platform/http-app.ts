@@ -29,8 +29,13 @@ export class Problem extends Error {
   }
 }
 
-/** Name of a dependency → a check that rejects, or throws, when it cannot be used. */
+/**
+ * Name of a dependency → a check that rejects, or throws, when it cannot be used. A text that it resolves with is shown as a
+ * note: for what an operator should see although the role does its work.
+ */
 export type ReadyChecks = Record<string, () => Promise<unknown> | unknown>;
+
+type CheckResult = { ok: boolean; note?: string; error?: string };
 
 export type HttpAppOptions = {
   role: string;
@@ -183,11 +188,11 @@ function operations(options: HttpAppOptions): Koa.Middleware {
 }
 
 /** Every dependency by name; the error's text is shown because /ready is for operators and faults here name no user data. */
-export async function runChecks(checks: ReadyChecks): Promise<Record<string, { ok: boolean; error?: string }>> {
+export async function runChecks(checks: ReadyChecks): Promise<Record<string, CheckResult>> {
   const entries = Object.entries(checks).map(async ([name, check]) => {
     try {
-      await withDeadline(Promise.resolve().then(check), READY_TIMEOUT_MS);
-      return [name, { ok: true }] as const;
+      const note = await withDeadline(Promise.resolve().then(check), READY_TIMEOUT_MS);
+      return [name, typeof note === 'string' ? { ok: true, note } : { ok: true }] as const;
     } catch (error) {
       return [
         name,
