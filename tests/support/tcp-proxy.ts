@@ -30,6 +30,8 @@ export type TcpProxy = {
    * resolves when the server has worked it off: to the count of bytes it answered. Needs a protocol without handshake secrets.
    */
   replay(): Promise<number>;
+  /** What clients have said, by connection from its beginning, for protocols whose handshake cannot be replayed. */
+  recordings(): Buffer[];
   /** How many connections there are now. */
   connections(): number;
   close(): Promise<void>;
@@ -87,6 +89,11 @@ export async function openTcpProxy(target: { host: string; port: number }): Prom
     });
   }
 
+  function wholeRecordings(): Buffer[] {
+    const whole = recordings.filter(({ bytes }) => bytes > 0 && bytes <= MAX_RECORDED_BYTES);
+    return whole.map(({ chunks }) => Buffer.concat(chunks));
+  }
+
   function cut(): void {
     for (const link of links) {
       link.requests = 'pass';
@@ -130,10 +137,10 @@ export async function openTcpProxy(target: { host: string; port: number }): Prom
       server = await listen(port, connect);
     },
     replay: async () => {
-      const whole = recordings.filter(({ bytes }) => bytes > 0 && bytes <= MAX_RECORDED_BYTES);
-      const answered = await Promise.all(whole.map(({ chunks }) => sayAgain(target, Buffer.concat(chunks))));
+      const answered = await Promise.all(wholeRecordings().map((bytes) => sayAgain(target, bytes)));
       return answered.reduce((sum, bytes) => sum + bytes, 0);
     },
+    recordings: wholeRecordings,
     connections: () => links.size,
     close: async () => {
       cut();
