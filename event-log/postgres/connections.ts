@@ -97,10 +97,18 @@ function clientConfig(options: ConnectionOptions): pg.ClientConfig {
 
 /**
  * Set by statement and not in the connection's options, which a DATABASE_URL may have for itself. READ COMMITTED is what the
- * conditional update rests on, and synchronous_commit what an acknowledgement promises.
+ * conditional update rests on, and synchronous_commit what an acknowledgement promises. The planner is told what it cannot know:
+ * every statement of the log is served by a primary key in its order; before the first ANALYZE it would otherwise choose to
+ * sort the whole rest of a partition for every batch (measured: 114 ms instead of 1.6 ms, 150,000 records).
  */
+const SETTINGS = [
+  'set synchronous_commit = on',
+  "set default_transaction_isolation = 'read committed'",
+  'set enable_seqscan = off',
+  'set enable_bitmapscan = off',
+  'set plan_cache_mode = force_generic_plan',
+].join('; ');
+
 async function prepareConnection(client: pg.ClientBase, schema: string): Promise<void> {
-  await client.query(
-    `set search_path = "${schema}"; set synchronous_commit = on; set default_transaction_isolation = 'read committed'`,
-  );
+  await client.query(`set search_path = "${schema}"; ${SETTINGS}`);
 }
