@@ -1,0 +1,149 @@
+// The event log on Kafka: one topic, appended to by predicted offsets (docs/decisions/0001-predicted-offsets.md) and read by fetches of
+// our own (docs/decisions/0004-kafka-fetch.md).
+//
+// An append is acknowledged when all in-sync replicas have it. With one replica that is its memory: it outlives a crash of the
+// process, and a power cut only if the broker runs with log.flush.interval.messages=1.
+import assert from 'node:assert/strict';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Logger } from '../../platform/logger.ts';
+import {
+  type AppendResult,
+  type EventLog,
+  type FollowOptions,
+  type LogBatch,
+  type LogFollower,
+  LogSettingsError,
+  LogUnavailableError,
+  type NewRecord,
+} from '../event-log.ts';
+import { KafkaAppender } from './kafka-appender.ts';
+import { type ConnectionOptions, KafkaConnections } from './kafka-connections.ts';
+import { KafkaFollower } from './kafka-follower.ts';
+import { KafkaReader } from './kafka-reader.ts';
+import { ensureTopic } from './kafka-topic.ts';
+import type { BrokerAddress } from './kafkajs-guards.ts';
+
+export type KafkaEventLogOptions = {
+  /** host:port of some brokers; the others are learnt from them. */
+  brokers: readonly string[];
+  topic: string;
+  /** Number of partitions that the topic is created with, or must have. */
+  partitions: number;
+  /** Replicas that the topic is created with, or must have at least. With two or more, two must be in sync for an append. */
+  replicationFactor: number;
+  clientId: string;
+  log?: Logger;
+  /** Milliseconds until an append without an answer ends as OutcomeUnknownError. Default 1,500. */
+  appendTimeoutMs?: number;
+  /** Milliseconds that a single question may take, and that a read may go without getting on. Default 2,000. */
+  readTimeoutMs?: number;
+  /** Milliseconds that opening waits for a Kafka that is not up yet. Default 30,000. */
+  openTimeoutMs?: number;
+  /** Where a broker is really reached, when not at the address it tells: through a tunnel, from another network. */
+  route?: (broker: BrokerAddress) => BrokerAddress;
+};
+
+/** Milliseconds for one TCP connection. Well below every other time, so that a dead broker leaves time for a living one. */
+const CONNECT_TIMEOUT_MS = 500;
+/** Milliseconds between two attempts to open. */
+const REOPEN_MS = 500;
+
+/**
+ * Creates the topic where there is none, checks it, and opens the log. Throws LogSettingsError, naming all that is wrong, or
+ * LogUnavailableError when Kafka was not there in openTimeoutMs.
+ */
+export async function openKafkaEventLog(options: KafkaEventLogOptions): Promise<EventLog> {
+  const { topic, partitions, replicationFactor, openTimeoutMs = 30_000 } = options;
+  const deadline = performance.now() + openTimeoutMs;
+  while (true) {
+    try {
+      await ensureTopic({ topic, partitions, replicationFactor }, connectionOptions(options, CONNECT_TIMEOUT_MS));
+      return new KafkaEventLog(options);
+    } catch (error) {
+      if (error instanceof LogSettingsError) throw error;
+      if (performance.now() + REOPEN_MS > deadline) {
+        throw new LogUnavailableError(`Kafka was not ready within ${openTimeoutMs} ms`, { cause: error });
+      }
+      options.log?.warn({ err: error, topic }, 'Kafka is not ready yet');
+      await wait(REOPEN_MS);
+    }
+  }
+}
+
+class KafkaEventLog implements EventLog {
+  readonly partitions: number;
+  readonly #options: KafkaEventLogOptions;
+  readonly #appending: KafkaConnections;
+  readonly #reading: KafkaConnections;
+  readonly #appender: KafkaAppender;
+  readonly #reader: KafkaReader;
+  readonly #followers = new Set<KafkaFollower>();
+  #closed = false;
+
+  constructor(options: KafkaEventLogOptions) {
+    const { topic, appendTimeoutMs = 1_500, readTimeoutMs = 2_000 } = options;
+    this.partitions = options.partitions;
+    this.#options = options;
+    this.#appending = new KafkaConnections(connectionOptions(options, appendTimeoutMs));
+    this.#reading = new KafkaConnections(connectionOptions(options, readTimeoutMs));
+    this.#appender = new KafkaAppender(this.#appending, topic, appendTimeoutMs);
+    this.#reader = new KafkaReader(this.#reading, topic, readTimeoutMs);
+  }
+
+  append(partition: number, expectedOffset: number, records: readonly NewRecord[]): Promise<AppendResult> {
+    this.#assertPartition(partition);
+    return this.#appender.append(partition, expectedOffset, records);
+  }
+
+  barrier(partition: number): Promise<number> {
+    this.#assertPartition(partition);
+    return this.#appender.barrier(partition);
+  }
+
+  head(partition: number): Promise<number> {
+    this.#assertPartition(partition);
+    return this.#reader.head(partition);
+  }
+
+  offsetAt(partition: number, timeMs: number): Promise<number> {
+    this.#assertPartition(partition);
+    return this.#reader.offsetAt(partition, timeMs);
+  }
+
+  read(partition: number, from: number, to: number): AsyncIterable<LogBatch> {
+    this.#assertPartition(partition);
+    return this.#reader.read(partition, from, to);
+  }
+
+  follow(options: FollowOptions): LogFollower {
+    for (const partition of options.from.keys()) this.#assertPartition(partition);
+    const { topic, log, readTimeoutMs = 2_000 } = this.#options;
+    if (this.#closed) throw new LogUnavailableError('the event log is closed');
+    const connections = new KafkaConnections(connectionOptions(this.#options, readTimeoutMs));
+    const follower = new KafkaFollower({ connections, topic, log }, options);
+    this.#followers.add(follower);
+    return {
+      run: () => follower.run().finally(() => this.#followers.delete(follower)),
+      stop: () => follower.stop(),
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all([...this.#followers].map((follower) => follower.stop()));
+    this.#appending.close();
+    this.#reading.close();
+  }
+
+  #assertPartition(partition: number): void {
+    assert.ok(
+      partition >= 0 && partition < this.partitions,
+      `the log has ${this.partitions} partitions, not ${partition}`,
+    );
+  }
+}
+
+function connectionOptions(options: KafkaEventLogOptions, requestTimeoutMs: number): ConnectionOptions {
+  const { brokers, topic, clientId, route = (broker) => broker } = options;
+  return { brokers, topic, clientId, connectTimeoutMs: CONNECT_TIMEOUT_MS, requestTimeoutMs, route };
+}

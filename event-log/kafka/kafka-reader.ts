@@ -1,0 +1,129 @@
+// Reading that ends: ranges, heads, offsets of times.
+import { setTimeout as wait } from 'node:timers/promises';
+import { withDeadline } from '../../platform/lifecycle.ts';
+import { type LogBatch, LogUnavailableError, OffsetOutOfRangeError } from '../event-log.ts';
+import type { KafkaConnections } from './kafka-connections.ts';
+import { decodeBatches, LogCorruptError } from './record-batch.ts';
+import {
+  type FetchedPartition,
+  type FetchLimits,
+  fetchRequest,
+  type KafkaRequest,
+  LATEST,
+  listOffsetsRequest,
+} from './requests.ts';
+
+/** Bytes of one fetch. Small enough that decoding one holds up the process for a few milliseconds only. */
+export const FETCH_BYTES = { maxBytes: 4 * 1024 * 1024, maxPartitionBytes: 1024 * 1024 };
+/** Milliseconds the broker waits where the high watermark has not come yet to what a writer was already told. */
+const READ_LIMITS: FetchLimits = { ...FETCH_BYTES, maxWaitMs: 50 };
+/** Milliseconds between two attempts to read. */
+const RETRY_MS = 50;
+
+const OFFSET_OUT_OF_RANGE = 1;
+
+export class KafkaReader {
+  readonly #connections: KafkaConnections;
+  readonly #topic: string;
+  readonly #timeoutMs: number;
+
+  /** `timeoutMs` bounds every single question, and the time a read may go without getting on. */
+  constructor(connections: KafkaConnections, topic: string, timeoutMs: number) {
+    this.#connections = connections;
+    this.#topic = topic;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  async head(partition: number): Promise<number> {
+    return await this.#offset(partition, LATEST);
+  }
+
+  async offsetAt(partition: number, timeMs: number): Promise<number> {
+    // Negative times mean something else to Kafka; before 1970 nothing was appended.
+    const offset = await this.#offset(partition, Math.max(0, Math.ceil(timeMs)));
+    return offset >= 0 ? offset : await this.head(partition);
+  }
+
+  async *read(partition: number, from: number, to: number): AsyncGenerator<LogBatch> {
+    let next = from;
+    let progressAt = performance.now();
+    while (next < to) {
+      try {
+        const batch = decodeFetched(await this.#fetch(partition, next), next);
+        if (batch.nextOffset > next) {
+          next = Math.min(batch.nextOffset, to);
+          yield { ...batch, records: batch.records.filter(({ offset }) => offset < to), nextOffset: next };
+          // The time that whoever reads spends on the batch is not ours.
+          progressAt = performance.now();
+          continue;
+        }
+      } catch (error) {
+        if (!(error instanceof LogUnavailableError)) throw error;
+        if (performance.now() - progressAt > this.#timeoutMs) throw error;
+        await wait(RETRY_MS);
+      }
+      if (performance.now() - progressAt > this.#timeoutMs) {
+        throw new LogUnavailableError(`partition ${partition} cannot be read beyond offset ${next} yet, wanted ${to}`);
+      }
+    }
+  }
+
+  async #fetch(partition: number, from: number): Promise<FetchedPartition> {
+    const request = fetchRequest(this.#topic, [{ partition, offset: from }], READ_LIMITS);
+    const [fetched] = await this.#ask(partition, request, ([one]) => one?.errorCode ?? 0);
+    if (fetched === undefined) throw new LogUnavailableError(`Kafka answered a fetch without partition ${partition}`);
+    return fetched;
+  }
+
+  async #offset(partition: number, time: number): Promise<number> {
+    const request = listOffsetsRequest(this.#topic, partition, time);
+    const { errorCode, offset } = await this.#ask(partition, request, (answer) => answer.errorCode);
+    if (errorCode !== 0)
+      throw new LogUnavailableError(`Kafka answered the question for an offset with error ${errorCode}`);
+    return offset;
+  }
+
+  /** Asks the leader. Whatever fails is LogUnavailableError; that and an error in the answer make the next question connect anew. */
+  async #ask<Answer>(
+    partition: number,
+    request: KafkaRequest<Answer>,
+    errorCodeOf: (answer: Answer) => number,
+  ): Promise<Answer> {
+    try {
+      const connection = await withDeadline(this.#connections.toLeader(partition), this.#timeoutMs);
+      try {
+        const answer = await withDeadline(connection.send(request), this.#timeoutMs);
+        if (errorCodeOf(answer) !== 0) connection.retire();
+        return answer;
+      } catch (error) {
+        connection.retire();
+        throw error;
+      }
+    } catch (error) {
+      if (error instanceof LogUnavailableError) throw error;
+      throw new LogUnavailableError(`Kafka did not answer ${request.apiName}`, { cause: error });
+    }
+  }
+}
+
+/**
+ * The batch that a fetch at `from` got. An offset outside the log is OffsetOutOfRangeError and nothing else: kafkajs would go on at
+ * the log's end without a word. Every other error passes, also one that is not known: LogUnavailableError.
+ */
+export function decodeFetched(fetched: FetchedPartition, from: number): LogBatch {
+  const { partition, errorCode, bytes, start, end } = fetched;
+  if (errorCode === OFFSET_OUT_OF_RANGE) {
+    throw new OffsetOutOfRangeError(
+      `offset ${from} of partition ${partition} is not in the log: records were deleted, or the log is not the one it was`,
+    );
+  }
+  if (errorCode !== 0)
+    throw new LogUnavailableError(`Kafka answered the fetch of partition ${partition} with error ${errorCode}`);
+  try {
+    const { records, nextOffset } = decodeBatches(bytes, start, end, from);
+    return { partition, records, nextOffset, head: Math.max(fetched.head, nextOffset) };
+  } catch (error) {
+    if (!(error instanceof LogCorruptError)) throw error;
+    throw new LogCorruptError(`partition ${partition}, ${error.message}`, { cause: error });
+  }
+}
