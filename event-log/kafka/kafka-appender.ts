@@ -28,13 +28,16 @@ const NEVER_WRITTEN: ReadonlyMap<number, string> = new Map([
   [87, 'the broker found a record invalid'],
 ]);
 
+/** What the appender needs of its connections. */
+export type LeaderConnections = Pick<KafkaConnections, 'toLeader'>;
+
 export class KafkaAppender {
-  readonly #connections: KafkaConnections;
+  readonly #connections: LeaderConnections;
   readonly #topic: string;
   readonly #timeoutMs: number;
   readonly #inFlight = new Set<number>();
 
-  constructor(connections: KafkaConnections, topic: string, timeoutMs: number) {
+  constructor(connections: LeaderConnections, topic: string, timeoutMs: number) {
     this.#connections = connections;
     this.#topic = topic;
     this.#timeoutMs = timeoutMs;

@@ -46,7 +46,7 @@ export type KafkaEventLogOptions = {
 /** Milliseconds for one TCP connection. Well below every other time, so that a dead broker leaves time for a living one. */
 const CONNECT_TIMEOUT_MS = 500;
 /** Milliseconds between two attempts to open. */
-const REOPEN_MS = 500;
+const REOPEN_MS = 200;
 
 /**
  * Creates the topic where there is none, checks it, and opens the log. Throws LogSettingsError, naming all that is wrong, or
@@ -58,7 +58,7 @@ export async function openKafkaEventLog(options: KafkaEventLogOptions): Promise<
   while (true) {
     try {
       await ensureTopic({ topic, partitions, replicationFactor }, connectionOptions(options, CONNECT_TIMEOUT_MS));
-      return new KafkaEventLog(options);
+      return await openWhenLed(options);
     } catch (error) {
       if (error instanceof LogSettingsError) throw error;
       if (performance.now() + REOPEN_MS > deadline) {
@@ -67,6 +67,18 @@ export async function openKafkaEventLog(options: KafkaEventLogOptions): Promise<
       options.log?.warn({ err: error, topic }, 'Kafka is not ready yet');
       await wait(REOPEN_MS);
     }
+  }
+}
+
+/** Brokers learn of a new topic one after the other and refuse it until then; so all partitions are asked for their heads first. */
+async function openWhenLed(options: KafkaEventLogOptions): Promise<EventLog> {
+  const eventLog = new KafkaEventLog(options);
+  try {
+    await Promise.all(Array.from({ length: options.partitions }, (_, partition) => eventLog.head(partition)));
+    return eventLog;
+  } catch (error) {
+    await eventLog.close();
+    throw error;
   }
 }
 

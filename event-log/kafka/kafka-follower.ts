@@ -26,7 +26,10 @@ type Tail = {
   handling: Promise<void> | undefined;
 };
 
-export type FollowerDeps = { connections: KafkaConnections; topic: string; log: Logger | undefined };
+/** What a follower needs of its connections. */
+export type FollowerConnections = Pick<KafkaConnections, 'leaders' | 'toNode' | 'close'>;
+
+export type FollowerDeps = { connections: FollowerConnections; topic: string; log: Logger | undefined };
 
 export class KafkaFollower implements LogFollower {
   readonly #deps: FollowerDeps;
