@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { gzipSync } from 'node:zlib';
+import type Koa from 'koa';
+import { after, before, describe, it } from 'mocha';
+import { closeServer, createHttpApp, listen, Problem } from './http-app.ts';
+import { createLogger } from './logger.ts';
+import { createMetrics } from './metrics.ts';
+
+const PROBLEMS = {
+  not_found: { status: 404, title: 'There is nothing at this address.' },
+  method_not_allowed: { status: 405, title: 'Not that method.' },
+  malformed_json: { status: 400, title: 'Not JSON.' },
+  body_too_large: { status: 413, title: 'Too large.' },
+  unsupported_media_type: { status: 415, title: 'Not application/json.' },
+  rate_limited: { status: 429, title: 'Too many.' },
+  unavailable: { status: 503, title: 'Not reachable.' },
+  log_unavailable: { status: 503, title: 'The log did not confirm.' },
+  internal: { status: 500, title: 'The service failed.' },
+};
+
+const routes: Koa.Middleware = async (context, next) => {
+  if (context.path === '/echo') context.body = { got: context.request.body ?? null };
+  else if (context.path === '/bug') throw new TypeError(`cannot read /secret/file.ts`);
+  else if (context.path === '/limited') throw new Problem('rate_limited', { retryAfterMs: 1_200 });
+  else if (context.path === '/away') throw Object.assign(new Error('ECONNREFUSED 10.0.0.1'), { retryable: true });
+  else if (context.path === '/log') throw Object.assign(new Error('x'), { code: 'outcome_unknown', retryable: true });
+  else await next();
+};
+
+describe('the HTTP app of every role', () => {
+  let server: Server;
+  let origin = '';
+  let databaseFault: Error | null = null;
+
+  before(async () => {
+    const app = createHttpApp({
+      role: 'test',
+      log: createLogger('test', 'silent'),
+      metrics: createMetrics(),
+      problems: PROBLEMS,
+      frontendUrl: 'https://a.example, https://b.example/',
+      bodyLimitBytes: 64 * 1024,
+      ready: {
+        database: () => {
+          if (databaseFault) throw databaseFault;
+        },
+        log: () => 'one stream is parked',
+      },
+    });
+    app.use(routes);
+    server = await listen(app, 0, '127.0.0.1');
+    origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+  after(() => closeServer(server));
+
+  async function problemOf(
+    path: string,
+    init: RequestInit = {},
+  ): Promise<{ status: number; code: unknown; retryAfter: string | null }> {
+    const response = await fetch(origin + path, init);
+    const text = await response.text();
+    assert.match(response.headers.get('content-type') ?? '', /^application\/problem\+json/, text);
+    assert.doesNotMatch(text, /secret|\.ts|stack|ECONN|TypeError/);
+    const { code, status } = JSON.parse(text) as { code: unknown; status: number };
+    assert.equal(status, response.status);
+    return { status, code, retryAfter: response.headers.get('retry-after') };
+  }
+
+  const post = (body: string | Buffer, type = 'application/json', more: Record<string, string> = {}): RequestInit => ({
+    method: 'POST',
+    body,
+    headers: { 'content-type': type, ...more },
+  });
+
+  it('PLT-11 answers every error with problem+json, and shows nothing of the inside', async () => {
+    assert.deepEqual(await problemOf('/bug'), { status: 500, code: 'internal', retryAfter: null });
+    assert.deepEqual(await problemOf('/nothing'), { status: 404, code: 'not_found', retryAfter: null });
+    assert.equal((await problemOf('/%E0%A4%A')).status, 404);
+    assert.equal((await problemOf('/echo%00')).status, 404);
+  });
+
+  it('PLT-12 says when to come back, in whole seconds', async () => {
+    assert.deepEqual(await problemOf('/limited'), { status: 429, code: 'rate_limited', retryAfter: '2' });
+    assert.deepEqual(await problemOf('/away'), { status: 503, code: 'unavailable', retryAfter: '1' });
+    assert.deepEqual(await problemOf('/log'), { status: 503, code: 'log_unavailable', retryAfter: '1' });
+  });
+
+  it('PLT-13 takes bodies of JSON up to 64 KiB', async () => {
+    const good = await fetch(`${origin}/echo`, post('{"text":"öl"}', 'application/json; charset=utf-8'));
+    assert.deepEqual(await good.json(), { got: { text: 'öl' } });
+    assert.equal((await problemOf('/echo', post('{"a":', 'application/json'))).code, 'malformed_json');
+    assert.equal(
+      (await problemOf('/echo', post('a=1', 'application/x-www-form-urlencoded'))).code,
+      'unsupported_media_type',
+    );
+    assert.equal((await problemOf('/echo', post('{"a":1}', 'text/plain'))).code, 'unsupported_media_type');
+    const large = JSON.stringify({ text: 'x'.repeat(70_000) });
+    assert.equal((await problemOf('/echo', post(large))).code, 'body_too_large');
+    const bomb = gzipSync(JSON.stringify({ text: 'x'.repeat(20_000_000) }));
+    assert.ok(bomb.length < 64 * 1024, 'small enough as it is sent');
+    assert.equal(
+      (await problemOf('/echo', post(bomb, 'application/json', { 'content-encoding': 'gzip' }))).code,
+      'body_too_large',
+    );
+  });
+
+  it('PLT-14 lets browsers call from the configured origins only', async () => {
+    const allowed = async (value: string) =>
+      (await fetch(`${origin}/health`, { headers: { origin: value } })).headers.get('access-control-allow-origin');
+    assert.equal(await allowed('https://a.example'), 'https://a.example');
+    assert.equal(await allowed('https://b.example'), 'https://b.example');
+    assert.equal(await allowed('https://c.example'), null);
+    assert.equal(await allowed('null'), null);
+  });
+
+  it('PLT-15 tells of its health, of each dependency, and its metrics', async () => {
+    assert.equal((await fetch(`${origin}/health`)).status, 200);
+    const ready = await fetch(`${origin}/ready`);
+    assert.equal(ready.status, 200);
+    assert.deepEqual(((await ready.json()) as { checks: unknown }).checks, {
+      database: { ok: true },
+      log: { ok: true, note: 'one stream is parked' },
+    });
+    databaseFault = new Error('no connection');
+    const notReady = await fetch(`${origin}/ready`);
+    databaseFault = null;
+    assert.equal(notReady.status, 503);
+    assert.match(await notReady.text(), /"database":\{"ok":false,"error":"no connection"\}/);
+    assert.match(await (await fetch(`${origin}/metrics`)).text(), /roomlog_test_http_seconds_bucket/);
+  });
+
+  it('PLT-16 names every request', async () => {
+    const idOf = async (headers: Record<string, string>) =>
+      (await fetch(`${origin}/health`, { headers })).headers.get('x-request-id');
+    assert.equal(await idOf({ 'x-request-id': 'mine-1' }), 'mine-1');
+    assert.match((await idOf({ 'x-request-id': 'not a plain one' })) ?? '', /^[0-9a-f-]{36}$/);
+    assert.match((await idOf({})) ?? '', /^[0-9a-f-]{36}$/);
+  });
+});

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { Lifecycle, withDeadline } from './lifecycle.ts';
+import { createLogger } from './logger.ts';
+
+const log = createLogger('test', 'silent');
+
+function openLifecycle(): { lifecycle: Lifecycle; failed: Promise<void>; stopped: string[] } {
+  const { promise: failed, resolve } = Promise.withResolvers<void>();
+  const lifecycle = new Lifecycle({ log, onFailure: resolve, stopTimeoutMs: 20 });
+  return { lifecycle, failed, stopped: [] };
+}
+
+describe('the lifetime of a process', () => {
+  it('PLT-4 stops in the reverse order of opening, and each part once', async () => {
+    const { lifecycle, stopped } = openLifecycle();
+    for (const name of ['first', 'second', 'third']) {
+      lifecycle.add(name, async () => {
+        stopped.push(name);
+      });
+    }
+    await Promise.all([lifecycle.stop(), lifecycle.stop()]);
+    await lifecycle.stop();
+    assert.deepEqual(stopped, ['third', 'second', 'first']);
+  });
+
+  it('PLT-4 stops the others where one part fails to stop or hangs', async () => {
+    const { lifecycle, stopped } = openLifecycle();
+    lifecycle.add('good', async () => {
+      stopped.push('good');
+    });
+    lifecycle.add('hanging', () => new Promise(() => undefined));
+    lifecycle.add('failing', () => Promise.reject(new Error('cannot stop')));
+    await lifecycle.stop();
+    assert.deepEqual(stopped, ['good']);
+  });
+
+  it('PLT-5 stops everything in order where a part fails, and then tells so', async () => {
+    const { lifecycle, failed, stopped } = openLifecycle();
+    lifecycle.add('first', async () => {
+      stopped.push('first');
+    });
+    lifecycle.run('failing', {
+      run: () => Promise.reject(new Error('broken')),
+      stop: async () => {
+        stopped.push('failing');
+      },
+    });
+    await failed;
+    assert.deepEqual(stopped, ['failing', 'first']);
+  });
+
+  it('goes on where a part ends because it was stopped', async () => {
+    const { lifecycle, stopped } = openLifecycle();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    lifecycle.run('part', {
+      run: () => promise,
+      stop: async () => {
+        resolve();
+        stopped.push('part');
+      },
+    });
+    await lifecycle.stop();
+    assert.deepEqual(stopped, ['part']);
+  });
+
+  it('gives a promise until its deadline', async () => {
+    assert.equal(await withDeadline(Promise.resolve(1), 1_000), 1);
+    await assert.rejects(withDeadline(new Promise(() => undefined), 5), /within 5 ms/);
+  });
+});
