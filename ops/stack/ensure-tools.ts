@@ -13,7 +13,7 @@ export type EnsureToolsOptions = {
 };
 
 /** A program is missing and could not be installed; the message says what to do. */
-export class MissingToolsError extends Error {
+class MissingToolsError extends Error {
   override readonly name = 'MissingToolsError';
   readonly code = 'missing_tools';
   readonly retryable = false;
@@ -100,7 +100,7 @@ export async function ensureTools<Name extends ToolName>(
 }
 
 /** The major version of a Java program; 0 when it does not run or does not say. */
-export async function javaVersion(command: string): Promise<number> {
+async function javaVersion(command: string): Promise<number> {
   try {
     return parseJavaVersion(await runCommand(command, ['-version'], PROBE));
   } catch (error) {

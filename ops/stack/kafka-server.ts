@@ -3,6 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { access, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Kafka, logLevel } from 'kafkajs';
+// For what it puts right in kafkajs: without it, every probe would print a warning of Node's about a negative time-out.
+import '../../event-log/kafka/kafkajs-guards.ts';
 import { runCommand } from '../../platform/run-command.ts';
 import { classArchive, type JavaPrograms } from './java-programs.ts';
 import { ProcessServer, type StackServer } from './stack-server.ts';
