@@ -1,0 +1,67 @@
+// How far a projection in PostgreSQL is, and the fence: a checkpoint moves only from the offset where its writer left it.
+import type { Knex } from 'knex';
+import { changeRows, queryRows } from '../platform/sql.ts';
+import type { BookkeepingTables } from './history/tables.ts';
+import type { Chunk } from './sink.ts';
+
+export type ProjectionKey = { name: string; version: number };
+
+/** The next offset of every partition. A partition without one gets 0 first, so that moving always finds a row. */
+export async function loadCheckpoints(
+  tx: Knex,
+  tables: BookkeepingTables,
+  { name, version }: ProjectionKey,
+  partitions: number,
+): Promise<Map<number, number>> {
+  await changeRows(
+    tx,
+    `insert into ${tables.checkpoints} (projection, version, partition, next_offset)
+     select ?::text, ?::integer, partition, 0 from generate_series(0, ?::integer - 1) as partition
+     on conflict do nothing`,
+    [name, version, partitions],
+  );
+  const rows = await queryRows<{ partition: number; next_offset: string }>(
+    tx,
+    `select partition, next_offset from ${tables.checkpoints} where projection = ? and version = ? and partition < ?`,
+    [name, version, partitions],
+  );
+  return new Map(rows.map((row) => [row.partition, Number(row.next_offset)]));
+}
+
+/**
+ * Moves the checkpoints, all or none; false means that one of them is not where it is expected. The row locks make a second
+ * writer wait until this transaction ends, and then find that the condition no longer holds.
+ */
+export async function moveCheckpoints(
+  tx: Knex,
+  tables: BookkeepingTables,
+  { name, version }: ProjectionKey,
+  moves: Chunk['moves'],
+): Promise<boolean> {
+  // In the order of partitions, so that two writers lock the rows in the same order and cannot deadlock.
+  const sorted = [...moves].sort(([left], [right]) => left - right);
+  const moved = await changeRows(
+    tx,
+    `update ${tables.checkpoints} as checkpoint set next_offset = move.to_offset
+       from (
+         select locked.partition, wanted.to_offset
+           from unnest(?::integer[], ?::bigint[], ?::bigint[]) as wanted (partition, from_offset, to_offset)
+           join ${tables.checkpoints} as locked
+             on locked.projection = ? and locked.version = ? and locked.partition = wanted.partition
+            and locked.next_offset = wanted.from_offset
+          order by locked.partition
+            for update of locked
+       ) as move
+      where checkpoint.projection = ? and checkpoint.version = ? and checkpoint.partition = move.partition`,
+    [
+      sorted.map(([partition]) => partition),
+      sorted.map(([, { from }]) => from),
+      sorted.map(([, { to }]) => to),
+      name,
+      version,
+      name,
+      version,
+    ],
+  );
+  return moved === moves.size;
+}

@@ -1,0 +1,36 @@
+-- What every projection in PostgreSQL keeps beside its rows. Run with search_path set to the bookkeeping schema, in one
+-- transaction.
+
+-- The next offset that the projection has not seen. It moves in the transaction that writes the rows, and only from where the
+-- writer left it.
+create table if not exists projection_checkpoints (
+  projection   text not null,
+  version      integer not null,
+  partition    integer not null,
+  next_offset  bigint not null,
+  primary key (projection, version, partition)
+) with (fillfactor = 50);
+
+-- Streams with a record that cannot be projected. Other streams go on without them.
+create table if not exists parked_streams (
+  projection    text not null,
+  version       integer not null,
+  stream        text not null,
+  partition     integer not null,
+  first_offset  bigint not null,
+  reason        text not null,
+  parked_at_ms  bigint not null,
+  primary key (projection, version, stream)
+);
+
+-- That record and every later one of its stream, in order and as they lie in the log, to be projected once the cause is gone.
+create table if not exists parked_records (
+  projection      text not null,
+  version         integer not null,
+  stream          text not null,
+  partition       integer not null,
+  "offset"        bigint not null,
+  appended_at_ms  bigint not null,
+  value           bytea not null,
+  primary key (projection, version, stream, partition, "offset")
+);

@@ -1,0 +1,112 @@
+// Parking: what becomes of a stream with a record that cannot be projected. That record and all later ones of the stream are put
+// aside, in order and as raw bytes, because projecting the later ones without it would make a state that never was.
+import type { Knex } from 'knex';
+import type { LogRecord } from '../event-log/event-log.ts';
+import { changeRows, queryRows } from '../platform/sql.ts';
+import type { ProjectionKey } from './checkpoints.ts';
+import type { BookkeepingTables } from './history/tables.ts';
+
+export type ParkedStream = { stream: string; partition: number; firstOffset: number; reason: string; atMs: number };
+export type ParkedRecord = { partition: number; record: LogRecord };
+
+const MAX_REASON_CHARACTERS = 500;
+
+/** The parked streams, each with the offset from which on its records are put aside. */
+export async function loadParkedStreams(
+  tx: Knex,
+  tables: BookkeepingTables,
+  { name, version }: ProjectionKey,
+): Promise<Map<string, number>> {
+  const rows = await queryRows<{ stream: string; first_offset: string }>(
+    tx,
+    `select stream, first_offset from ${tables.parkedStreams} where projection = ? and version = ?`,
+    [name, version],
+  );
+  return new Map(rows.map(({ stream, first_offset }) => [stream, Number(first_offset)]));
+}
+
+/** The stream a record belongs to, as PostgreSQL can hold it: a key that is not ours may have a NUL in it. */
+export function parkingKeyOf(record: LogRecord): string {
+  return record.key.replaceAll('\0', '\uFFFD');
+}
+
+export async function insertParkedStreams(
+  tx: Knex,
+  tables: BookkeepingTables,
+  { name, version }: ProjectionKey,
+  streams: readonly ParkedStream[],
+): Promise<void> {
+  await changeRows(
+    tx,
+    `insert into ${tables.parkedStreams} (projection, version, stream, partition, first_offset, reason, parked_at_ms)
+     select ?::text, ?::integer, * from unnest(?::text[], ?::integer[], ?::bigint[], ?::text[], ?::bigint[])`,
+    [
+      name,
+      version,
+      streams.map(({ stream }) => stream),
+      streams.map(({ partition }) => partition),
+      streams.map(({ firstOffset }) => firstOffset),
+      // A reason may quote the value that was refused, which may hold what PostgreSQL cannot.
+      streams.map(({ reason }) => reason.replaceAll('\0', '').toWellFormed().slice(0, MAX_REASON_CHARACTERS)),
+      streams.map(({ atMs }) => atMs),
+    ],
+  );
+}
+
+export async function insertParkedRecords(
+  tx: Knex,
+  tables: BookkeepingTables,
+  { name, version }: ProjectionKey,
+  parked: readonly ParkedRecord[],
+): Promise<void> {
+  await changeRows(
+    tx,
+    `insert into ${tables.parkedRecords} (projection, version, stream, partition, "offset", appended_at_ms, value)
+     select ?::text, ?::integer, * from unnest(?::text[], ?::integer[], ?::bigint[], ?::bigint[], ?::bytea[])`,
+    [
+      name,
+      version,
+      parked.map(({ record }) => parkingKeyOf(record)),
+      parked.map(({ partition }) => partition),
+      parked.map(({ record }) => record.offset),
+      parked.map(({ record }) => record.appendedAt),
+      parked.map(({ record }) => record.value),
+    ],
+  );
+}
+
+/** The next records of a parked stream after an offset, at most `limit`, in order. The primary key serves it. */
+export async function selectParkedRecords(
+  tx: Knex,
+  tables: BookkeepingTables,
+  { name, version }: ProjectionKey,
+  from: { stream: string; afterOffset: number; limit: number },
+): Promise<ParkedRecord[]> {
+  const rows = await queryRows<{ partition: number; offset: string; appended_at_ms: string; value: Buffer }>(
+    tx,
+    `select partition, "offset", appended_at_ms, value from ${tables.parkedRecords}
+      where projection = ? and version = ? and stream = ? and "offset" > ?
+      order by partition, "offset" limit ?`,
+    [name, version, from.stream, from.afterOffset, from.limit],
+  );
+  return rows.map(({ partition, offset, appended_at_ms, value }) => ({
+    partition,
+    record: { offset: Number(offset), key: from.stream, value, appendedAt: Number(appended_at_ms) },
+  }));
+}
+
+/** Forgets that the stream was parked; its records must have been projected in the same transaction. */
+export async function deleteParkedStream(
+  tx: Knex,
+  tables: BookkeepingTables,
+  { name, version }: ProjectionKey,
+  stream: string,
+): Promise<void> {
+  for (const table of [tables.parkedRecords, tables.parkedStreams]) {
+    await changeRows(tx, `delete from ${table} where projection = ? and version = ? and stream = ?`, [
+      name,
+      version,
+      stream,
+    ]);
+  }
+}

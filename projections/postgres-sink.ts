@@ -1,0 +1,262 @@
+// Tables in PostgreSQL as a sink: rows, checkpoints and parked records change in one transaction, or not at all.
+//
+// The transaction does not wait for the disk (synchronous_commit off): after a power cut rows and checkpoint go back together
+// to an earlier moment, and the log still has what followed. The sender's acknowledgement never depends on this transaction.
+import type { Knex } from 'knex';
+import type { Clock } from '../platform/clock.ts';
+import { isDataError, toDatabaseFault } from '../platform/database-faults.ts';
+import type { Logger } from '../platform/logger.ts';
+import type { Database } from '../platform/postgres.ts';
+import { loadCheckpoints, moveCheckpoints } from './checkpoints.ts';
+import type { Decode } from './decode-records.ts';
+import { type BookkeepingTables, bookkeepingTables } from './history/tables.ts';
+import type { ProjectionMetrics } from './metrics.ts';
+import {
+  deleteParkedStream,
+  insertParkedRecords,
+  insertParkedStreams,
+  loadParkedStreams,
+  type ParkedStream,
+  parkingKeyOf,
+  selectParkedRecords,
+} from './parking.ts';
+import type { Chunk, ProjectedRecord, Sink, WriteOutcome } from './sink.ts';
+import { type LoggedEvent, type TableProjection, UnprojectableError } from './table-projection.ts';
+
+export type PostgresSinkOptions = {
+  db: Database;
+  projection: TableProjection;
+  bookkeepingSchema: string;
+  partitions: number;
+  decode: Decode;
+  clock: Clock;
+  logger: Logger;
+  metrics: ProjectionMetrics;
+  /** More parked streams than this mean that something is wrong with us, not with them: the projector fails. */
+  maxParkedStreams: number;
+};
+
+/** So many streams had to be parked that going on would only hide the cause. */
+export class TooManyParkedStreamsError extends Error {
+  override readonly name = 'TooManyParkedStreamsError';
+  readonly code = 'too_many_parked_streams';
+  readonly retryable = false;
+}
+
+/** Rolls the transaction back; never leaves this file. */
+class FencedError extends Error {}
+
+type ReadableRecord = ProjectedRecord & { content: { event: LoggedEvent['event'] } };
+
+const RETRIED_PER_PAGE = 1_000;
+const NO_CONTENT = { fault: 'the record was not decoded' };
+
+export class PostgresSink implements Sink {
+  readonly #options: PostgresSinkOptions;
+  readonly #tables: BookkeepingTables;
+  #parkedStreams = 0;
+
+  constructor(options: PostgresSinkOptions) {
+    this.#options = options;
+    this.#tables = bookkeepingTables(options.bookkeepingSchema);
+  }
+
+  /** How many streams are parked, as far as this process knows. */
+  get parkedStreams(): number {
+    return this.#parkedStreams;
+  }
+
+  /** Tries every parked stream again first: what parked it may be gone with the build or the data that caused it. */
+  async load(): Promise<ReadonlyMap<number, number>> {
+    const { db, projection, partitions } = this.#options;
+    try {
+      const checkpoints = await loadCheckpoints(db, this.#tables, projection, partitions);
+      for (const stream of (await loadParkedStreams(db, this.#tables, projection)).keys()) await this.#unpark(stream);
+      this.#noteParked((await loadParkedStreams(db, this.#tables, projection)).size);
+      return checkpoints;
+    } catch (error) {
+      throw toDatabaseFault(error);
+    }
+  }
+
+  async write(chunk: Chunk): Promise<WriteOutcome> {
+    try {
+      try {
+        await this.#transact(chunk, (tx, records) => this.#writeWhole(tx, records));
+      } catch (error) {
+        if (!isPoison(error)) throw error;
+        await this.#transact(chunk, (tx, records, parking) => this.#writeDivided(tx, records, parking));
+      }
+      return 'written';
+    } catch (error) {
+      if (error instanceof FencedError) return 'fenced';
+      throw toDatabaseFault(error);
+    }
+  }
+
+  async #transact(
+    chunk: Chunk,
+    write: (tx: Knex.Transaction, records: readonly ReadableRecord[], parking: Parking) => Promise<void>,
+  ): Promise<void> {
+    const { db, projection } = this.#options;
+    const parking = await db.transaction(async (tx) => {
+      await tx.raw('set local synchronous_commit = off');
+      if (!(await moveCheckpoints(tx, this.#tables, projection, chunk.moves))) throw new FencedError();
+      // Read again behind the checkpoint's lock, because another projector may just have unparked some of them.
+      const parked = this.#parkedStreams > 0 ? await loadParkedStreams(tx, this.#tables, projection) : new Map();
+      const parking = new Parking(parked);
+      await write(tx, parking.sortOut(chunk.records), parking);
+      await this.#park(tx, parking);
+      return parking;
+    });
+    for (const { stream, partition, firstOffset, reason } of parking.newStreams()) {
+      this.#options.logger.error(
+        { projection: projection.name, stream, partition, firstOffset, reason },
+        'a stream was parked',
+      );
+    }
+    this.#noteParked(parking.size);
+  }
+
+  async #writeWhole(tx: Knex.Transaction, records: readonly ReadableRecord[]): Promise<void> {
+    if (records.length > 0) await this.#options.projection.write(tx, records.map(toLoggedEvent));
+  }
+
+  /** Halves what cannot be written until the records at fault are alone, then parks them. Order is kept. */
+  async #writeDivided(tx: Knex.Transaction, records: readonly ReadableRecord[], parking: Parking): Promise<void> {
+    const live = records.filter((record) => !parking.takes(record));
+    if (live.length === 0) return;
+    try {
+      // A transaction inside a transaction is a savepoint.
+      await tx.transaction((savepoint) => this.#writeWhole(savepoint, live));
+      return;
+    } catch (error) {
+      if (!isPoison(error)) throw error;
+      const [only] = live;
+      if (live.length === 1 && only) return parking.park(only, describe(error));
+    }
+    const middle = live.length >> 1;
+    await this.#writeDivided(tx, live.slice(0, middle), parking);
+    await this.#writeDivided(tx, live.slice(middle), parking);
+  }
+
+  async #park(tx: Knex.Transaction, parking: Parking): Promise<void> {
+    const { projection, clock, maxParkedStreams } = this.#options;
+    const atMs = clock.now();
+    const streams = parking.newStreams().map((stream): ParkedStream => ({ ...stream, atMs }));
+    if (parking.size > maxParkedStreams) {
+      throw new TooManyParkedStreamsError(`more than ${maxParkedStreams} streams cannot be projected`);
+    }
+    if (streams.length > 0) await insertParkedStreams(tx, this.#tables, projection, streams);
+    if (parking.records.length > 0) await insertParkedRecords(tx, this.#tables, projection, parking.records);
+  }
+
+  /** Projects all that was put aside of a stream, or leaves it parked. */
+  async #unpark(stream: string): Promise<void> {
+    const { db, projection, logger } = this.#options;
+    try {
+      await db.transaction(async (tx) => {
+        await this.#lockCheckpoints(tx);
+        for (let afterOffset = -1; ; ) {
+          const from = { stream, afterOffset, limit: RETRIED_PER_PAGE };
+          const parked = await selectParkedRecords(tx, this.#tables, projection, from);
+          const contents = await this.#options.decode(parked.map(({ record }) => record));
+          const events = parked.map((record, at) => readEvent({ ...record, content: contents[at] ?? NO_CONTENT }));
+          if (events.length > 0) await projection.write(tx, events);
+          afterOffset = parked.at(-1)?.record.offset ?? afterOffset;
+          if (parked.length < RETRIED_PER_PAGE) break;
+        }
+        await deleteParkedStream(tx, this.#tables, projection, stream);
+      });
+      logger.info({ projection: projection.name, stream }, 'a parked stream goes on');
+    } catch (error) {
+      if (!isPoison(error)) throw error;
+      logger.warn({ projection: projection.name, stream, reason: describe(error) }, 'a stream stays parked');
+    }
+  }
+
+  /** Keeps every projector of this projection from writing, and so from parking more of a stream, until the transaction ends. */
+  async #lockCheckpoints(tx: Knex.Transaction): Promise<void> {
+    const { name, version } = this.#options.projection;
+    await tx.raw(
+      `select 1 from ${this.#tables.checkpoints} where projection = ? and version = ? order by partition for update`,
+      [name, version],
+    );
+  }
+
+  #noteParked(count: number): void {
+    this.#parkedStreams = count;
+    this.#options.metrics.parked(this.#options.projection.name, count);
+  }
+}
+
+/** What is parked, and what this transaction adds to it. */
+class Parking {
+  readonly records: { partition: number; record: ProjectedRecord['record'] }[] = [];
+  readonly #firstOffsetByStream: Map<string, number>;
+  readonly #added = new Map<string, Omit<ParkedStream, 'atMs'>>();
+
+  constructor(firstOffsetByStream: Map<string, number>) {
+    this.#firstOffsetByStream = firstOffsetByStream;
+  }
+
+  get size(): number {
+    return this.#firstOffsetByStream.size;
+  }
+
+  newStreams(): Omit<ParkedStream, 'atMs'>[] {
+    return [...this.#added.values()];
+  }
+
+  /** The records that can be projected; the others are put aside. */
+  sortOut(records: readonly ProjectedRecord[]): ReadableRecord[] {
+    const readable: ReadableRecord[] = [];
+    for (const record of records) {
+      if (this.takes(record)) continue;
+      const fault = faultOf(record);
+      if (fault === null && 'event' in record.content) readable.push({ ...record, content: record.content });
+      else this.park(record, fault ?? NO_CONTENT.fault);
+    }
+    return readable;
+  }
+
+  /** Puts the record aside where its stream is parked from there on, and says whether it did. */
+  takes(record: ProjectedRecord): boolean {
+    if (this.#firstOffsetByStream.size === 0) return false;
+    const firstOffset = this.#firstOffsetByStream.get(parkingKeyOf(record.record));
+    if (firstOffset === undefined || record.record.offset < firstOffset) return false;
+    this.records.push({ partition: record.partition, record: record.record });
+    return true;
+  }
+
+  /** Parks the record's stream from this record on. */
+  park({ partition, record }: ProjectedRecord, reason: string): void {
+    const stream = parkingKeyOf(record);
+    this.#firstOffsetByStream.set(stream, record.offset);
+    this.#added.set(stream, { stream, partition, firstOffset: record.offset, reason });
+    this.records.push({ partition, record });
+  }
+}
+
+function faultOf({ content, record }: ProjectedRecord): string | null {
+  if ('fault' in content) return content.fault;
+  return content.event.metadata.stream === record.key ? null : 'the key of the record is not the stream of its event';
+}
+
+function readEvent(record: ProjectedRecord): LoggedEvent {
+  const fault = faultOf(record);
+  if (fault !== null || !('event' in record.content)) throw new UnprojectableError(fault ?? NO_CONTENT.fault);
+  return { partition: record.partition, event: record.content.event };
+}
+
+function toLoggedEvent({ partition, content }: ReadableRecord): LoggedEvent {
+  return { partition, event: content.event };
+}
+
+function isPoison(error: unknown): boolean {
+  return error instanceof UnprojectableError || isDataError(error);
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}
