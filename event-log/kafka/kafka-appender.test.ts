@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
+import { withDeadline } from '../../platform/lifecycle.ts';
 import { brokerAnsweringProduce } from '../../tests/support/memory-brokers.ts';
 import { LogUnavailableError, OutcomeUnknownError } from '../event-log.ts';
 import { KafkaAppender, type LeaderConnections, MAX_BATCH_BYTES } from './kafka-appender.ts';
@@ -49,7 +50,12 @@ describe('Kafka appender', () => {
 
   it('an answer after the deadline is ignored: the outcome stays unknown', async () => {
     const late = Promise.withResolvers<never>();
-    const appender = appenderOn({ toLeader: async () => ({ send: () => late.promise, retire: () => undefined }) });
+    const appender = appenderOn({
+      toLeader: async () => ({
+        send: (_request, timeoutMs = 0) => withDeadline(late.promise, timeoutMs),
+        retire: () => undefined,
+      }),
+    });
     await assert.rejects(appender.append(0, 7, RECORDS), OutcomeUnknownError);
     late.reject(new Error('too late to matter'));
   });

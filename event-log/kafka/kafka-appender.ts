@@ -95,7 +95,7 @@ export class KafkaAppender {
   async #send(connection: KafkaConnection, partition: number, batch: Buffer, timeoutMs: number) {
     try {
       const request = produceRequest(this.#topic, partition, batch, Math.ceil(timeoutMs));
-      return await withDeadline(connection.send(request), timeoutMs);
+      return await connection.send(request, timeoutMs);
     } catch (error) {
       // From here on bytes may have left. An answer that comes after the deadline finds nobody waiting, which is as it should be.
       connection.retire();

@@ -8,6 +8,7 @@
 import type { Socket } from 'node:net';
 import Cluster from 'kafkajs/src/cluster/index.js';
 import { createLogger } from 'kafkajs/src/loggers/index.js';
+import { withDeadline } from '../../platform/lifecycle.ts';
 import { LogUnavailableError } from '../event-log.ts';
 import { type BrokerAddress, destroySockets, socketFactory } from './kafkajs-guards.ts';
 import { type KafkaRequest, SPOKEN_VERSIONS } from './requests.ts';
@@ -18,15 +19,15 @@ export type ConnectionOptions = {
   clientId: string;
   /** Milliseconds for opening one connection. */
   connectTimeoutMs: number;
-  /** Milliseconds until a request without an answer fails. */
+  /** Milliseconds until a request without an answer fails, and until opening does. */
   requestTimeoutMs: number;
   /** Where a broker is really reached, when that is not where it says. */
   route: (broker: BrokerAddress) => BrokerAddress;
 };
 
 export type KafkaConnection = {
-  /** Rejects with whatever broke. What was sent may have arrived or not. */
-  send<Answer>(request: KafkaRequest<Answer>): Promise<Answer>;
+  /** Rejects with whatever broke, or after the time-out. What was sent may have arrived or not. */
+  send<Answer>(request: KafkaRequest<Answer>, timeoutMs?: number): Promise<Answer>;
   /** Says that something is wrong with it: nobody gets it again, and what is in flight on it has until its time-out. */
   retire(): void;
 };
@@ -79,9 +80,10 @@ export class KafkaConnections {
     const opening = generation.openingByNode.get(node) ?? connectTo(generation, node);
     generation.openingByNode.set(node, opening);
     try {
-      const connection = await opening;
+      const connection = await withDeadline(opening, this.#options.requestTimeoutMs);
       return {
-        send: (request) => sendOn(connection, request, this.#options.requestTimeoutMs),
+        send: (request, timeoutMs = this.#options.requestTimeoutMs) =>
+          withDeadline(sendOn(connection, request), timeoutMs),
         retire: () => this.#retire(generation),
       };
     } catch (error) {
@@ -103,7 +105,7 @@ export class KafkaConnections {
     if (this.#current?.connections.some((connection) => !connection.isConnected())) this.#retire(this.#current);
     const generation = this.#current ?? this.#begin();
     try {
-      await generation.opened;
+      await withDeadline(generation.opened, this.#options.requestTimeoutMs);
     } catch (error) {
       this.#destroy(generation);
       throw unavailable(error);
@@ -146,7 +148,8 @@ function newGeneration(options: ConnectionOptions): Generation {
     connectionTimeout: options.connectTimeoutMs,
     authenticationTimeout: options.connectTimeoutMs,
     requestTimeout: options.requestTimeoutMs,
-    enforceRequestTimeout: true,
+    // kafkajs looks ten times a second at every connection for it; the deadlines here cost nothing while nothing is asked.
+    enforceRequestTimeout: false,
     metadataMaxAge: Number.MAX_SAFE_INTEGER,
     retry: { retries: options.brokers.length - 1, initialRetryTime: 10, maxRetryTime: 100 },
     allowAutoTopicCreation: false,
@@ -188,7 +191,6 @@ async function connectTo({ cluster, connections }: Generation, node: number): Pr
 async function sendOn<Answer>(
   connection: RawConnection,
   { apiKey, apiName, apiVersion, encode, decode }: KafkaRequest<Answer>,
-  requestTimeoutMs: number,
 ): Promise<Answer> {
   return await connection.send<Answer>({
     request: {
@@ -208,7 +210,6 @@ async function sendOn<Answer>(
       },
       parse: async ({ answer }) => answer,
     },
-    requestTimeout: requestTimeoutMs,
     logResponseError: false,
   });
 }

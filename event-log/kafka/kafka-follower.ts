@@ -11,8 +11,8 @@ import type { KafkaConnection, KafkaConnections } from './kafka-connections.ts';
 import { decodeFetched, FETCH_BYTES } from './kafka-reader.ts';
 import { fetchRequest } from './requests.ts';
 
-/** Milliseconds the broker keeps a fetch while nothing comes. */
-const LONG_POLL_MS = 500;
+/** Milliseconds the broker keeps a fetch while nothing comes; well below the time-out of a request. */
+const LONG_POLL_MS = 1_000;
 /** The same while a slow partition is left out of the fetch: as long as it may wait for being taken in again. */
 const SHORT_POLL_MS = 20;
 /** Milliseconds between two attempts: doubled from the first to the last. */

@@ -1,6 +1,5 @@
 // Reading that ends: ranges, heads, offsets of times.
 import { setTimeout as wait } from 'node:timers/promises';
-import { withDeadline } from '../../platform/lifecycle.ts';
 import { type LogBatch, LogUnavailableError, OffsetOutOfRangeError } from '../event-log.ts';
 import type { KafkaConnections } from './kafka-connections.ts';
 import { decodeBatches, LogCorruptError } from './record-batch.ts';
@@ -90,9 +89,9 @@ export class KafkaReader {
     errorCodeOf: (answer: Answer) => number,
   ): Promise<Answer> {
     try {
-      const connection = await withDeadline(this.#connections.toLeader(partition), this.#timeoutMs);
+      const connection = await this.#connections.toLeader(partition);
       try {
-        const answer = await withDeadline(connection.send(request), this.#timeoutMs);
+        const answer = await connection.send(request, this.#timeoutMs);
         if (errorCodeOf(answer) !== 0) connection.retire();
         return answer;
       } catch (error) {

@@ -45,7 +45,6 @@ declare module 'kafkajs/src/cluster/index.js' {
         decode(payload: Buffer): Promise<{ clientSideThrottleTime: number; answer: Answer }>;
         parse(decoded: { answer: Answer }): Promise<Answer>;
       };
-      requestTimeout: number;
       logResponseError: boolean;
     }): Promise<Answer>;
   };
