@@ -1,0 +1,3 @@
+module roomlog/bench/loadgen
+
+go 1.22
