@@ -1,0 +1,40 @@
+// Who is in a room, and whether somebody is.
+import type { Knex } from 'knex';
+import { queryRows } from '../../platform/sql.ts';
+import type { HistoryTables } from '../../projections/history/tables.ts';
+import type { MemberView, RoomView } from '../../schemas/wire.ts';
+import { MEMBER_COLUMNS, type MemberRow, ROOM_COLUMNS, type RoomRow, rowToMember, rowToRoom } from './row-views.ts';
+
+/** The room, and whether the user is a member of it; null where there is no such room. */
+export async function selectRoomFor(
+  db: Knex,
+  tables: HistoryTables,
+  roomId: string,
+  userId: string,
+): Promise<{ room: RoomView; isMember: boolean } | null> {
+  const [row] = await queryRows<RoomRow & { is_member: boolean }>(
+    db,
+    `select ${ROOM_COLUMNS},
+            exists (select 1 from ${tables.memberships} as member
+                     where member.room_id = room.room_id and member.user_id = ?) as is_member
+       from ${tables.rooms} as room where room_id = ?`,
+    [userId, roomId],
+  );
+  return row === undefined ? null : { room: rowToRoom(row), isMember: row.is_member };
+}
+
+/** The members with a user id above `afterUserId`, in the order of user ids: a range of the primary key. */
+export async function selectMemberPage(
+  db: Knex,
+  tables: HistoryTables,
+  query: { room: RoomView; afterUserId: string; limit: number },
+): Promise<{ members: MemberView[]; hasMore: boolean }> {
+  const { room, afterUserId, limit } = query;
+  const rows = await queryRows<MemberRow>(
+    db,
+    `select ${MEMBER_COLUMNS} from ${tables.memberships} where room_id = ? and user_id > ? order by user_id limit ?`,
+    [room.id, afterUserId, limit + 1],
+  );
+  const members = rows.slice(0, limit).map((row) => rowToMember(row, room.ownerId));
+  return { members, hasMore: rows.length > limit };
+}

@@ -1,0 +1,75 @@
+// The reads of the history, asked by the read API's routes and by the socket nodes. Every one throws DatabaseUnavailableError
+// while PostgreSQL cannot be reached.
+import { DatabaseUnavailableError, toDatabaseFault } from '../../platform/database-faults.ts';
+import type { Database } from '../../platform/postgres.ts';
+import {
+  BOOKKEEPING_SCHEMA,
+  bookkeepingTables,
+  HISTORY_SCHEMA,
+  historyTables,
+} from '../../projections/history/tables.ts';
+import { LIMITS } from '../../schemas/limits.ts';
+import type { MemberView, RoomView } from '../../schemas/wire.ts';
+import { selectCheckpoints } from './checkpoints.ts';
+import { type RoomChange, selectEventsAfter } from './events-after.ts';
+import { selectMemberPage, selectRoomFor } from './members.ts';
+import { type MessagePage, type PageRange, selectMessagePage } from './message-pages.ts';
+import { type RoomCursor, type RoomPage, selectRoomPage } from './room-pages.ts';
+import { type RoomSnapshot, selectRoomSnapshot } from './room-snapshot.ts';
+
+export type Queries = {
+  /** One consistent look at a room with its newest messages (50 unless told), or null where history has no such room. */
+  roomSnapshot(roomId: string, messages?: number): Promise<RoomSnapshot | null>;
+  /** The room's events with a version above `after`, ascending and dense, at most `limit`. */
+  eventsAfter(roomId: string, after: number, limit: number): Promise<RoomChange[]>;
+  /** By partition: the next offset to be projected. Empty until the projection has started for the first time. */
+  checkpoints(): Promise<Map<number, number>>;
+  messagePage(roomId: string, range: PageRange, limit: number): Promise<MessagePage>;
+  roomPage(query: {
+    spaceId: string;
+    userId: string | null;
+    after: RoomCursor | null;
+    limit: number;
+  }): Promise<RoomPage>;
+  roomFor(roomId: string, userId: string): Promise<{ room: RoomView; isMember: boolean } | null>;
+  memberPage(query: {
+    room: RoomView;
+    afterUserId: string;
+    limit: number;
+  }): Promise<{ members: MemberView[]; hasMore: boolean }>;
+};
+
+export type QueriesOptions = { db: Database; historySchema?: string; bookkeepingSchema?: string };
+
+export function createQueries({ db, historySchema, bookkeepingSchema }: QueriesOptions): Queries {
+  const tables = {
+    ...historyTables(historySchema ?? HISTORY_SCHEMA),
+    ...bookkeepingTables(bookkeepingSchema ?? BOOKKEEPING_SCHEMA),
+  };
+  return {
+    roomSnapshot: (roomId, messages = LIMITS.pageMessages) =>
+      reach(() => selectRoomSnapshot(db, tables, roomId, messages)),
+    eventsAfter: (roomId, after, limit) => reach(() => selectEventsAfter(db, tables, { roomId, after, limit })),
+    checkpoints: () => reach(() => selectCheckpoints(db, tables)),
+    messagePage: (roomId, range, limit) => reach(() => selectMessagePage(db, tables, roomId, range, limit)),
+    roomPage: (query) => reach(() => selectRoomPage(db, tables, query)),
+    roomFor: (roomId, userId) => reach(() => selectRoomFor(db, tables, roomId, userId)),
+    memberPage: (query) => reach(() => selectMemberPage(db, tables, query)),
+  };
+}
+
+async function reach<Result>(query: () => Promise<Result>): Promise<Result> {
+  try {
+    return await query();
+  } catch (error) {
+    if (isMissingTable(error)) {
+      throw new DatabaseUnavailableError('the history projection has not been started yet', { cause: error });
+    }
+    throw toDatabaseFault(error);
+  }
+}
+
+/** undefined_table or invalid_schema_name: roles start in any order, and the tables are the projection's to make. */
+function isMissingTable(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === '42P01' || error.code === '3F000');
+}
