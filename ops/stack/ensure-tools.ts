@@ -33,6 +33,7 @@ const PROBE = { timeoutMs: 30_000 };
 const APT_UPDATE_TIMEOUT_MS = 300_000;
 const APT_INSTALL_TIMEOUT_MS = 900_000;
 const PIP_TIMEOUT_MS = 300_000;
+const PYTHON_PACKAGES = ['fastavro', 'kafka-python'];
 const MIN_JAVA_VERSION = 17;
 const POLICY_FILE = '/usr/sbin/policy-rc.d';
 
@@ -77,7 +78,7 @@ const TOOLS: Readonly<Record<ToolName, Tool>> = {
 
 /**
  * Makes sure of each named tool and resolves to the path to run it by; `python` is the interpreter of an environment that has
- * `fastavro`. Rejects with MissingToolsError.
+ * `fastavro` and `kafka-python`. Rejects with MissingToolsError.
  */
 export async function ensureTools<Name extends ToolName>(
   names: readonly Name[],
@@ -194,13 +195,15 @@ async function withoutStartingServices(action: () => Promise<void>): Promise<voi
 async function ensurePythonEnvironment(basePython: string, options: EnsureToolsOptions): Promise<string> {
   const dir = join(options.cacheDir, 'python');
   const python = join(dir, 'bin', 'python');
-  if (await commandSucceeds(python, ['-c', 'import fastavro'], PROBE)) return python;
-  options.onProgress('tools: Python environment with fastavro');
+  if (await commandSucceeds(python, ['-c', 'import fastavro, kafka'], PROBE)) return python;
+  options.onProgress('tools: Python environment with fastavro and kafka-python');
   try {
     await runCommand(basePython, ['-m', 'venv', '--clear', dir], { timeoutMs: PIP_TIMEOUT_MS });
-    await runCommand(python, ['-m', 'pip', 'install', '--quiet', 'fastavro'], { timeoutMs: PIP_TIMEOUT_MS });
+    await runCommand(python, ['-m', 'pip', 'install', '--quiet', ...PYTHON_PACKAGES], { timeoutMs: PIP_TIMEOUT_MS });
   } catch (error) {
-    throw new MissingToolsError('the Python package fastavro could not be installed', { cause: error });
+    throw new MissingToolsError('the Python packages fastavro and kafka-python could not be installed', {
+      cause: error,
+    });
   }
   return python;
 }

@@ -8,7 +8,7 @@ export const stackEnv = {
   databaseUrl: (): string => wanted('DATABASE_URL'),
   redis: (): { host: string; port: number } => ({ host: wanted('REDIS_HOST'), port: Number(wanted('REDIS_PORT')) }),
   chromium: (): string => wanted('CHROMIUM'),
-  /** An interpreter that has fastavro. */
+  /** An interpreter that has fastavro and kafka-python. */
   python: (): string => wanted('PYTHON'),
 } as const;
 
