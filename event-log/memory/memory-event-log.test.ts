@@ -1,0 +1,25 @@
+import { describeEventLogContract } from '../event-log-contract.ts';
+import { openMemoryEventLog } from './memory-event-log.ts';
+import { MemoryStore } from './memory-store.ts';
+
+describeEventLogContract('memory', (partitions) => {
+  const store = new MemoryStore(partitions);
+  const handles = [openMemoryEventLog(store)];
+  const open = () => {
+    const handle = openMemoryEventLog(store);
+    handles.push(handle);
+    return Promise.resolve(handle);
+  };
+  return Promise.resolve({
+    log: handles[0]?.log ?? openMemoryEventLog(store).log,
+    openAnother: async () => (await open()).log,
+    openThroughProxy: open,
+    deleteBelow: (partition, offset) => {
+      store.deleteBelow(partition, offset);
+      return Promise.resolve();
+    },
+    close: async () => {
+      await Promise.all(handles.map(({ log }) => log.close()));
+    },
+  });
+});
