@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { ConfigError, readEnv } from '../platform/env.ts';
+import { eventLogSettings, toEventLogSettings } from './config.ts';
+
+const settingsOf = (env: Record<string, string>, databaseUrl?: string) =>
+  toEventLogSettings(readEnv(eventLogSettings, env), databaseUrl);
+
+describe('the settings of the log', () => {
+  it('choose PostgreSQL where no Kafka is named', () => {
+    assert.deepEqual(settingsOf({ LOG_PARTITIONS: '3' }, 'postgres://db'), {
+      kind: 'postgres',
+      databaseUrl: 'postgres://db',
+      partitions: 3,
+    });
+  });
+
+  it('choose Kafka where its brokers are named, also when there is a database', () => {
+    const env = { KAFKA_BROKERS: 'a:9092,b:9093', SCHEMA_REGISTRY_URL: 'http://registry:8081/' };
+    assert.deepEqual(settingsOf(env, 'postgres://db'), {
+      kind: 'kafka',
+      brokers: ['a:9092', 'b:9093'],
+      registryUrl: 'http://registry:8081',
+      topic: 'chat.events',
+      partitions: 8,
+      replicationFactor: 1,
+    });
+  });
+
+  it('refuse what does not go together or is not of the form', () => {
+    for (const env of [
+      {},
+      { KAFKA_BROKERS: 'a:9092' },
+      { KAFKA_BROKERS: 'a', SCHEMA_REGISTRY_URL: 'http://r' },
+      { KAFKA_BROKERS: 'a:9092,', SCHEMA_REGISTRY_URL: 'http://r' },
+      { KAFKA_BROKERS: 'a:9092', SCHEMA_REGISTRY_URL: 'registry' },
+      { KAFKA_BROKERS: 'a:9092', SCHEMA_REGISTRY_URL: 'http://r', LOG_TOPIC: 'a topic' },
+    ]) {
+      assert.throws(() => settingsOf(env), ConfigError, JSON.stringify(env));
+    }
+  });
+});

@@ -1,0 +1,50 @@
+// Which log a process uses: KAFKA_BROKERS set → Kafka with a schema registry, else PostgreSQL. The settings are a shape fragment,
+// which every role's config.ts reads together with its own, so that all faults are reported at once.
+import { z } from 'zod';
+import { ConfigError, countSetting } from '../platform/env.ts';
+
+export type EventLogSettings =
+  | {
+      kind: 'kafka';
+      brokers: readonly string[];
+      registryUrl: string;
+      topic: string;
+      partitions: number;
+      replicationFactor: number;
+    }
+  | { kind: 'postgres'; databaseUrl: string; partitions: number };
+
+export const eventLogSettings = {
+  KAFKA_BROKERS: z
+    .string()
+    .regex(/^[^\s,:]+:\d+(,[^\s,:]+:\d+)*$/, 'must be host:port, several separated by commas')
+    .optional(),
+  SCHEMA_REGISTRY_URL: z.url({ protocol: /^https?$/ }).optional(),
+  LOG_TOPIC: z
+    .string()
+    .regex(/^[a-zA-Z0-9._-]{1,200}$/, 'must be a name that Kafka takes for a topic')
+    .default('chat.events'),
+  LOG_PARTITIONS: countSetting(8, 1, 1_024),
+  LOG_REPLICATION: countSetting(1, 1, 15),
+};
+
+type EventLogEnv = { [Name in keyof typeof eventLogSettings]: z.output<(typeof eventLogSettings)[Name]> };
+
+/** `databaseUrl` is where the log is when it is not on Kafka. Throws ConfigError where what was given does not go together. */
+export function toEventLogSettings(env: EventLogEnv, databaseUrl: string | undefined): EventLogSettings {
+  if (env.KAFKA_BROKERS === undefined) {
+    if (databaseUrl !== undefined) return { kind: 'postgres', databaseUrl, partitions: env.LOG_PARTITIONS };
+    throw new ConfigError('The log has no place: set KAFKA_BROKERS (and SCHEMA_REGISTRY_URL), or DATABASE_URL.');
+  }
+  if (env.SCHEMA_REGISTRY_URL === undefined) {
+    throw new ConfigError('KAFKA_BROKERS is set, so SCHEMA_REGISTRY_URL must be set too.');
+  }
+  return {
+    kind: 'kafka',
+    brokers: env.KAFKA_BROKERS.split(','),
+    registryUrl: env.SCHEMA_REGISTRY_URL.replace(/\/$/, ''),
+    topic: env.LOG_TOPIC,
+    partitions: env.LOG_PARTITIONS,
+    replicationFactor: env.LOG_REPLICATION,
+  };
+}
