@@ -28,7 +28,7 @@ export const eventLogSettings = {
   LOG_REPLICATION: countSetting(1, 1, 15),
 };
 
-type EventLogEnv = { [Name in keyof typeof eventLogSettings]: z.output<(typeof eventLogSettings)[Name]> };
+type EventLogEnv = z.output<z.ZodObject<typeof eventLogSettings>>;
 
 /** `databaseUrl` is where the log is when it is not on Kafka. Throws ConfigError where what was given does not go together. */
 export function toEventLogSettings(env: EventLogEnv, databaseUrl: string | undefined): EventLogSettings {
