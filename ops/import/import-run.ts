@@ -35,7 +35,7 @@ export class ImportRun {
   readonly #deps: ImportDeps;
   readonly #schedule: Schedule;
   readonly #socket: MessageSocket;
-  readonly #counts: ImportCounts;
+  readonly #counts: Omit<ImportCounts, 'linesDone'> = { messages: 0, memberships: 0, refusedByCode: new Map() };
   #restInFlight = 0;
   #stopping = false;
   #failure: Error | null = null;
@@ -44,7 +44,6 @@ export class ImportRun {
   constructor(deps: ImportDeps) {
     this.#deps = deps;
     this.#schedule = new Schedule(deps.window, deps.firstLine);
-    this.#counts = { messages: 0, memberships: 0, refusedByCode: new Map(), linesDone: deps.firstLine };
     this.#socket = new MessageSocket({
       url: deps.wsUrl,
       token: deps.token,
@@ -55,7 +54,7 @@ export class ImportRun {
   }
 
   get counts(): ImportCounts {
-    return this.#counts;
+    return { ...this.#counts, linesDone: this.#schedule.firstOpenLine };
   }
 
   /** Resolves when the file is through, or after stop() when all that was started is answered. Rejects when it cannot go on. */
@@ -74,7 +73,7 @@ export class ImportRun {
     }
     if (this.#failure !== null) throw this.#failure;
     const { lostReplies } = this.#deps.planner;
-    return { ...this.#counts, lostReplies, misplaced: this.#socket.misplaced };
+    return { ...this.counts, lostReplies, misplaced: this.#socket.misplaced };
   }
 
   /** Starts nothing new; run() resolves when what was started is answered. */
@@ -142,7 +141,6 @@ export class ImportRun {
     else if (step.kind === 'message') this.#counts.messages += 1;
     else this.#counts.memberships += 1;
     this.#schedule.done(step);
-    this.#counts.linesDone = this.#schedule.firstOpenLine;
     this.#pump();
     this.#wake?.();
   }
