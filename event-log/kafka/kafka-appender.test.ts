@@ -11,7 +11,7 @@ const RECORDS = [
 ];
 
 function appenderOn(connections: LeaderConnections): KafkaAppender {
-  return new KafkaAppender(connections, 'memory', 50);
+  return new KafkaAppender([connections], 'memory', 50);
 }
 
 describe('Kafka appender', () => {

@@ -32,13 +32,15 @@ const NEVER_WRITTEN: ReadonlyMap<number, string> = new Map([
 export type LeaderConnections = Pick<KafkaConnections, 'toLeader'>;
 
 export class KafkaAppender {
-  readonly #connections: LeaderConnections;
+  readonly #lanes: readonly LeaderConnections[];
   readonly #topic: string;
   readonly #timeoutMs: number;
   readonly #inFlight = new Set<number>();
 
-  constructor(connections: LeaderConnections, topic: string, timeoutMs: number) {
-    this.#connections = connections;
+  /** A partition always uses the same one of `lanes`. `timeoutMs` bounds each append and barrier. */
+  constructor(lanes: readonly LeaderConnections[], topic: string, timeoutMs: number) {
+    assert.ok(lanes.length > 0);
+    this.#lanes = lanes;
     this.#topic = topic;
     this.#timeoutMs = timeoutMs;
   }
@@ -84,8 +86,10 @@ export class KafkaAppender {
   }
 
   async #connect(partition: number, timeoutMs: number): Promise<KafkaConnection> {
+    const lane = this.#lanes[partition % this.#lanes.length];
+    assert.ok(lane !== undefined);
     try {
-      return await withDeadline(this.#connections.toLeader(partition), timeoutMs);
+      return await withDeadline(lane.toLeader(partition), timeoutMs);
     } catch (error) {
       if (error instanceof LogUnavailableError) throw error;
       throw new LogUnavailableError('Kafka cannot be reached in time', { cause: error });

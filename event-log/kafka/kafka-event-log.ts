@@ -45,6 +45,11 @@ export type KafkaEventLogOptions = {
 
 /** Milliseconds for one TCP connection. Well below every other time, so that a dead broker leaves time for a living one. */
 const CONNECT_TIMEOUT_MS = 500;
+/**
+ * Sets of connections that appends are spread over, by partition, when there are replicas to wait for. A broker begins with the
+ * next request of a connection only when the replicas have the last one, so on one connection partitions wait for each other.
+ */
+const APPEND_LANES = 8;
 /** Milliseconds between two attempts to open. */
 const REOPEN_MS = 200;
 
@@ -85,7 +90,7 @@ async function openWhenLed(options: KafkaEventLogOptions): Promise<EventLog> {
 class KafkaEventLog implements EventLog {
   readonly partitions: number;
   readonly #options: KafkaEventLogOptions;
-  readonly #appending: KafkaConnections;
+  readonly #appending: readonly KafkaConnections[];
   readonly #reading: KafkaConnections;
   readonly #appender: KafkaAppender;
   readonly #reader: KafkaReader;
@@ -96,7 +101,11 @@ class KafkaEventLog implements EventLog {
     const { topic, appendTimeoutMs = 1_500, readTimeoutMs = 2_000 } = options;
     this.partitions = options.partitions;
     this.#options = options;
-    this.#appending = new KafkaConnections(connectionOptions(options, appendTimeoutMs));
+    const lanes = options.replicationFactor === 1 ? 1 : APPEND_LANES;
+    this.#appending = Array.from(
+      { length: lanes },
+      () => new KafkaConnections(connectionOptions(options, appendTimeoutMs)),
+    );
     this.#reading = new KafkaConnections(connectionOptions(options, readTimeoutMs));
     this.#appender = new KafkaAppender(this.#appending, topic, appendTimeoutMs);
     this.#reader = new KafkaReader(this.#reading, topic, readTimeoutMs);
@@ -143,7 +152,7 @@ class KafkaEventLog implements EventLog {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all([...this.#followers].map((follower) => follower.stop()));
-    this.#appending.close();
+    for (const connections of this.#appending) connections.close();
     this.#reading.close();
   }
 

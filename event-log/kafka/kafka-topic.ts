@@ -1,5 +1,7 @@
 // The topic and the settings without which the log's guarantees do not hold. It is created with them where it is missing, and
 // refused where they are wrong: somebody chose them, and changing them silently might destroy what that somebody relies on.
+
+import type { Socket } from 'node:net';
 import kafkajs, { type Admin } from 'kafkajs';
 import { LogSettingsError } from '../event-log.ts';
 import { MAX_BATCH_BYTES } from './kafka-appender.ts';
@@ -19,7 +21,7 @@ type Requirement = { create: string; wanted: string; holds: (value: string) => b
 
 /** Creates the topic if there is none, and checks it. Throws LogSettingsError, or kafkajs' errors where Kafka cannot be reached. */
 export async function ensureTopic(wanted: WantedTopic, options: ConnectionOptions): Promise<void> {
-  const sockets = new Set<import('node:net').Socket>();
+  const sockets = new Set<Socket>();
   const kafka = new kafkajs.Kafka({
     clientId: options.clientId,
     brokers: [...options.brokers],
@@ -105,6 +107,7 @@ async function createIfMissing(admin: Admin, wanted: WantedTopic): Promise<void>
 async function describeTopic(admin: Admin, topic: string): Promise<FoundTopic> {
   const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
   const partitions = topics.find(({ name }) => name === topic)?.partitions ?? [];
+  if (partitions.length === 0) throw new Error(`the brokers do not know the topic ${topic} yet`);
   const { resources } = await admin.describeConfigs({
     resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic }],
     includeSynonyms: false,
