@@ -1,0 +1,44 @@
+// What bounds the socket node inside. Limits that a client can meet stand in schemas/limits.ts, settings of operators in
+// config.ts; these are neither: they trade memory against reads of PostgreSQL, and each says what happens at it.
+export const BOUNDS = {
+  /** Frames, and bytes of them, that a room keeps for resuming; what is older is read from PostgreSQL. */
+  ringFrames: 512,
+  ringBytes: 512 * 1024,
+  /** Newest messages that a room keeps for recent-messages; more than LIMITS.pageMessages, so that the page is always full. */
+  recentMessages: 100,
+  /** Events that wait for a room's snapshot; one more and loading is given up with projection_behind. */
+  queuedEvents: 10_000,
+  /** Milliseconds a room's snapshot, or missed events, may lag behind the log; then joining is refused with projection_behind. */
+  snapshotMs: 5_000,
+  /** Milliseconds between two looks at something that lags behind. */
+  lookAgainMs: 20,
+  /** Milliseconds to wait for the tail to reach the log's head before a join is refused for a reason that may be outdated. */
+  catchUpMs: 1_000,
+  /** Missed events read from PostgreSQL at once. */
+  missedPage: 500,
+  /** Bytes waiting for a socket above which no further page of missed events is read for it. */
+  resumeQueueBytes: 1024 * 1024,
+  /** Milliseconds a resuming socket may stay above that; then it is closed with slowConsumer. */
+  resumeStallMs: 20_000,
+  /** Milliseconds that a room without sockets is kept, so that a reload of a page costs no read. */
+  emptyRoomMs: 30_000,
+  /** Frames of one socket that were read but are not yet begun; one more is refused with busy (only where reading cannot pause). */
+  waitingFrames: 10_000,
+  /** Frames that are not understood, in badFrameWindowMs, after which the socket is closed with tooManyBadFrames. */
+  badFrames: 20,
+  badFrameWindowMs: 10_000,
+  /** Sockets that have no token yet; a further upgrade without one is answered with 503. */
+  unauthenticatedSockets: 2_000,
+  /** Milliseconds between pings; a socket that stays silent for two of them is dropped. */
+  pingEveryMs: 25_000,
+  /** Milliseconds that a closed socket has to answer the close frame before it is cut. */
+  closeGraceMs: 5_000,
+  /** Milliseconds that sockets have to go away when the node drains. */
+  drainMs: 3_000,
+  /** Milliseconds that a presence entry lasts, and between two renewals of it. */
+  presenceMs: 90_000,
+  presenceRenewMs: 30_000,
+  /** Milliseconds between a node's signs of life, and without one until its users count as gone. */
+  nodeSignMs: 2_000,
+  nodeSilentMs: 7_000,
+} as const;

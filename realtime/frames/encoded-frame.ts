@@ -1,0 +1,78 @@
+// A server frame as bytes. A frame is encoded once, however many sockets get it: system calls and copies are what delivery costs,
+// so the bytes are shared and the frames of one event-loop turn are joined once a room (see ../sessions/turn-queue.ts).
+import type { ServerFrameName } from '../../schemas/wire.ts';
+
+export type EncodedFrame = {
+  readonly name: ServerFrameName;
+  /** The frame's data as JSON. */
+  readonly json: string;
+  /** The whole WebSocket frame, header included. */
+  readonly wsBytes: Buffer;
+  /** The same as a socket.io packet; made when the first socket.io session needs it, then kept. */
+  socketIo: SocketIoPacket | null;
+};
+
+export type SocketIoPacket = {
+  readonly text: string;
+  /** engine.io's own options: how it is told that the WebSocket frame has been built already. */
+  readonly options: { compress: boolean; wsPreEncodedFrame: Buffer[] };
+};
+
+/** Frames that go to several sockets together, in order. */
+export type FrameBatch = {
+  readonly frames: readonly EncodedFrame[];
+  /** All of them in one piece of memory. */
+  readonly wsBytes: Buffer;
+};
+
+export function encodeFrame(name: ServerFrameName, data: object): EncodedFrame {
+  return encodeFrameJson(name, JSON.stringify(data));
+}
+
+export function encodeFrameJson(name: ServerFrameName, json: string): EncodedFrame {
+  return { name, json, wsBytes: textToWsBytes(`{"event":"${name}","data":${json}}`), socketIo: null };
+}
+
+export function joinFrames(frames: readonly EncodedFrame[]): FrameBatch {
+  const [only] = frames;
+  if (only && frames.length === 1) return { frames, wsBytes: only.wsBytes };
+  return { frames, wsBytes: Buffer.concat(frames.map((frame) => frame.wsBytes)) };
+}
+
+/**
+ * The frame as a socket.io EVENT packet of the main namespace (socket.io protocol 5: type 2, then a JSON array), and inside a
+ * WebSocket frame as an engine.io MESSAGE (engine.io protocol 4: type 4). Made once, as socket.io's own adapter does it.
+ */
+export function toSocketIoPacket(frame: EncodedFrame): SocketIoPacket {
+  if (frame.socketIo === null) {
+    const text = `2["${frame.name}",${frame.json}]`;
+    frame.socketIo = { text, options: { compress: false, wsPreEncodedFrame: [textToWsBytes(`4${text}`)] } };
+  }
+  return frame.socketIo;
+}
+
+const LONGEST_IN_HEADER = 125;
+const LONGEST_IN_TWO_BYTES = 65_535;
+const FINAL_TEXT_FRAME = 0x81;
+
+/**
+ * A text as one unmasked, final WebSocket frame (RFC 6455 §5.2), in one allocation: ws' own Sender.frame gives header and payload
+ * in two pieces, which would have to be copied together again.
+ */
+export function textToWsBytes(text: string): Buffer {
+  const length = Buffer.byteLength(text);
+  const headerBytes = length <= LONGEST_IN_HEADER ? 2 : length <= LONGEST_IN_TWO_BYTES ? 4 : 10;
+  const bytes = Buffer.allocUnsafe(headerBytes + length);
+  bytes[0] = FINAL_TEXT_FRAME;
+  if (headerBytes === 2) {
+    bytes[1] = length;
+  } else if (headerBytes === 4) {
+    bytes[1] = 126;
+    bytes.writeUInt16BE(length, 2);
+  } else {
+    bytes[1] = 127;
+    bytes.writeBigUInt64BE(BigInt(length), 2);
+  }
+  bytes.write(text, headerBytes, 'utf8');
+  return bytes;
+}

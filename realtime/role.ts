@@ -1,0 +1,151 @@
+// Wires the socket node: the log's tail into the hub, sessions of both transports onto the hub, one tick a second for everything
+// that goes by time.
+import type { Server } from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { CommandPort } from '../commands/client/command-port.ts';
+import type { Codec } from '../event-log/codec/codec.ts';
+import type { EventLog } from '../event-log/event-log.ts';
+import type { TokenVerifier } from '../platform/auth.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { ExpiringSets } from '../platform/expiring-sets.ts';
+import type { Ids } from '../platform/ids.ts';
+import type { Lifecycle } from '../platform/lifecycle.ts';
+import type { Logger } from '../platform/logger.ts';
+import type { Metrics } from '../platform/metrics.ts';
+import type { PubSub } from '../platform/pub-sub.ts';
+import { createRateLimit, type RateLimit } from '../platform/rate-limit.ts';
+import type { Role } from '../platform/role.ts';
+import { Hub } from './hub.ts';
+import { LogTail } from './log-tail.ts';
+import { createRealtimeMetrics } from './metrics.ts';
+import { NodeSigns } from './rooms/node-signs.ts';
+import type { RoomSource } from './rooms/room-source.ts';
+import type { SessionDeps } from './sessions/session.ts';
+import { SocketIoGateway } from './sessions/socket-io-gateway.ts';
+import { TurnQueue } from './sessions/turn-queue.ts';
+import { WsGateway } from './sessions/ws-gateway.ts';
+
+export type RealtimeSettings = { maxSockets: number; maxRooms: number; frontendUrl: string };
+
+export type RealtimeRoleDeps = {
+  settings: RealtimeSettings;
+  lifecycle: Lifecycle;
+  logger: Logger;
+  metrics: Metrics;
+  eventLog: EventLog;
+  codec: Codec;
+  source: RoomSource;
+  commands: CommandPort;
+  verifier: TokenVerifier;
+  /** A user's writes, REST and sockets together. */
+  writeLimit: RateLimit;
+  sets: ExpiringSets;
+  pubSub: PubSub;
+  clock: Clock;
+  ids: Ids;
+};
+
+export type RealtimeRole = Role & {
+  /** Takes the sockets of that HTTP server: socket.io's on its path, bare WebSockets on all others. */
+  attach(server: Server): void;
+  /** What happens once a second by itself; tests call it with a clock of their own. */
+  tick(): void;
+};
+
+export const SOCKET_IO_PATH = '/socket.io/';
+const TICK_MS = 1_000;
+const READ_CHECKPOINTS_PAUSE_MS = 500;
+const READ_CHECKPOINTS_ATTEMPTS = 60;
+
+/** Resolves once the tail follows the log. Throws when history's checkpoints cannot be read for half a minute. */
+export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<RealtimeRole> {
+  const { logger, clock, lifecycle, settings } = deps;
+  const now = (): number => clock.now();
+  const metrics = createRealtimeMetrics(deps.metrics, () => ({
+    webSockets: webSockets.socketCount,
+    socketIoSockets: socketIo.socketCount,
+    rooms: hub.roomCount,
+    tailLag: tail.lag(),
+  }));
+  const signs = new NodeSigns({ ...deps, nodeId: deps.ids.next() });
+  await signs.open();
+  lifecycle.add('realtime signs', async () => signs.stop());
+  const turns = new TurnQueue();
+  const tail: LogTail = new LogTail(
+    { ...deps, wants: (stream) => hub.wants(stream), onEvent: (event) => hub.accept(event) },
+    await readCheckpoints(deps),
+  );
+  const hub = new Hub({
+    ...deps,
+    ...settings,
+    metrics,
+    signs,
+    turns,
+    tail,
+    now,
+    pause: (ms) => pause(ms),
+    partitions: deps.eventLog.partitions,
+  });
+  lifecycle.add('realtime rooms', async () => hub.stop());
+  lifecycle.run('realtime tail', tail);
+  const sessionDeps: SessionDeps = { ...deps, ...rateLimits(deps.writeLimit), hub, metrics, now };
+  const webSockets: WsGateway = new WsGateway({
+    ...sessionDeps,
+    ...settings,
+    turns,
+    socketIoPath: SOCKET_IO_PATH,
+    otherSockets: () => socketIo.socketCount,
+  });
+  const socketIo = new SocketIoGateway({
+    ...sessionDeps,
+    ...settings,
+    path: SOCKET_IO_PATH,
+    otherSockets: () => webSockets.socketCount,
+  });
+  const tick = (): void => {
+    hub.tick();
+    webSockets.tick();
+    socketIo.tick();
+  };
+  const timer = setInterval(tick, TICK_MS);
+  lifecycle.add('realtime sockets', async () => {
+    clearInterval(timer);
+    await Promise.all([webSockets.stop(), socketIo.stop()]);
+  });
+  logger.info({ node: signs.nodeId }, 'the socket node follows the log');
+  return {
+    name: 'realtime',
+    routes: [],
+    ready: {
+      log: () => deps.eventLog.head(0),
+      history: () => deps.source.checkpoints(),
+    },
+    attach(server) {
+      webSockets.attach(server);
+      socketIo.attach(server);
+    },
+    tick,
+  };
+}
+
+/** Joins and typing cost this node only, so this node counts them by itself: a count in Redis would cost more than they do. */
+function rateLimits(writeLimit: RateLimit): Pick<SessionDeps, 'writeLimit' | 'joinLimit' | 'typingLimit'> {
+  return {
+    writeLimit,
+    joinLimit: createRateLimit({ perSecond: 200, burst: 2_000, keyPrefix: 'joins' }),
+    typingLimit: createRateLimit({ perSecond: 10, burst: 20, keyPrefix: 'typing' }),
+  };
+}
+
+/** A node may be started before its database is up, or before history's tables have been made. */
+async function readCheckpoints({ source, logger }: RealtimeRoleDeps): Promise<ReadonlyMap<number, number>> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await source.checkpoints();
+    } catch (error) {
+      if (attempt >= READ_CHECKPOINTS_ATTEMPTS) throw error;
+      logger.warn({ err: error }, 'the checkpoints of history cannot be read yet');
+      await pause(READ_CHECKPOINTS_PAUSE_MS);
+    }
+  }
+}

@@ -1,0 +1,15 @@
+// A client's session as a room sees it.
+import type { Transport } from '../sessions/transport.ts';
+
+export type Participant = {
+  readonly userId: string;
+  readonly username: string;
+  readonly transport: Transport;
+  /** False once the session has ended: then it must not be let in any more. */
+  isOpen(): boolean;
+  /** The room has taken the session out by itself: its user left, or the room failed here. */
+  leftRoom(roomId: string): void;
+};
+
+/** The room has been joined, and everything up to `version` has been sent. */
+export type Joined = { roomId: string; version: number };

@@ -1,0 +1,249 @@
+// The law of room-feed.ts, under any interleaving of appends, the tail, history, joins, resumes, leaving and flushes.
+import assert from 'node:assert/strict';
+import { setImmediate as turn } from 'node:timers/promises';
+import fc from 'fast-check';
+import { describe, it } from 'mocha';
+import pino from 'pino';
+import type { ChatEvent } from '../../schemas/generated/events.ts';
+import { isRejection } from '../../schemas/rejections.ts';
+import { SERVER_FRAMES } from '../../schemas/wire.ts';
+import { made, roomHistory } from '../../tests/support/chat-events.ts';
+import { HeardParticipant } from '../../tests/support/heard-transport.ts';
+import { MemoryHistory } from '../../tests/support/memory-history.ts';
+import { silentMetrics } from '../../tests/support/silent-metrics.ts';
+import { TurnQueue } from '../sessions/turn-queue.ts';
+import { RoomFeed } from './room-feed.ts';
+
+const ROOM = 'r';
+const SESSIONS = 3;
+
+type Step =
+  | { do: 'say' | 'tail' | 'project' | 'turn' | 'wait' }
+  | { do: 'member'; user: number }
+  | { do: 'join'; session: number; behind: number | null }
+  | { do: 'leave'; session: number };
+
+/** Found by the property: the event came between finding that nothing was missing and letting the session in. */
+const EVENT_WHILE_RESUME_ENDS: Step[] = [
+  { do: 'project' },
+  { do: 'join', session: 0, behind: null },
+  { do: 'turn' },
+  { do: 'join', session: 0, behind: 1 },
+  { do: 'say' },
+  { do: 'project' },
+];
+
+const session = fc.nat({ max: SESSIONS - 1 });
+const arbitraryStep: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 5, arbitrary: fc.record({ do: fc.constant('say' as const) }) },
+  { weight: 7, arbitrary: fc.record({ do: fc.constant('tail' as const) }) },
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('project' as const) }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('turn' as const) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('wait' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('member' as const), user: session }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('join' as const),
+      session,
+      behind: fc.option(fc.nat({ max: 12 }), { nil: null }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('leave' as const), session }) },
+);
+
+/**
+ * A session that checks what it hears. `cursor` is the version up to which it has everything, null while it is not in the room;
+ * `resumesAfter` is the version that a join under way goes on from.
+ */
+class CheckedSession extends HeardParticipant {
+  cursor: number | null = null;
+  resumesAfter: number | null = null;
+  isBusy = false;
+  heard = 0;
+
+  constructor(userId: string) {
+    super(userId);
+    const push = this.transport.frames.push.bind(this.transport.frames);
+    this.transport.frames.push = (...frames) => {
+      for (const { name, data } of frames) this.#check(name, Number(data.version));
+      return push(...frames);
+    };
+  }
+
+  #check(name: string, version: number): void {
+    if (name === SERVER_FRAMES.recentMessages) {
+      assert.ok(this.isBusy && this.resumesAfter === null, 'recent messages come when they were asked for');
+      assert.ok(version >= (this.cursor ?? 0), 'what is sent again is not older than what was there');
+      this.cursor = version;
+    } else if (this.cursor !== null && version === this.cursor + 1) {
+      this.cursor = version;
+    } else {
+      assert.equal(version, (this.resumesAfter ?? Number.NaN) + 1, `${this.userId} has ${this.cursor}`);
+      this.cursor = version;
+      this.resumesAfter = null;
+    }
+    this.heard += 1;
+  }
+
+  joined(version: number): void {
+    // Resumed with nothing missed: no frame told so.
+    if (this.resumesAfter === version) this.cursor = version;
+    assert.ok((this.cursor ?? 0) >= version, 'everything up to the version of the answer has come before it');
+  }
+
+  override leftRoom(roomId: string): void {
+    super.leftRoom(roomId);
+    this.cursor = null;
+  }
+}
+
+class World {
+  readonly history = new MemoryHistory();
+  readonly #room = roomHistory(ROOM);
+  readonly #log: ChatEvent[] = [];
+  readonly #members = new Set<number>([0]);
+  readonly #pauses: (() => void)[] = [];
+  readonly #headWaiters: { offset: number; reached: () => void }[] = [];
+  readonly #sessions = Array.from({ length: SESSIONS }, (_, index) => new CheckedSession(`u${index}`));
+  #tailAt = 0;
+  #feed: RoomFeed | null = null;
+  #opened: Promise<unknown> = Promise.resolve();
+  #now = 0;
+  readonly #failures: unknown[] = [];
+
+  constructor() {
+    this.history.hold();
+    this.append('u0', made.room());
+  }
+
+  append(by: string, body: Parameters<ReturnType<typeof roomHistory>['next']>[1]): void {
+    const event = this.#room.next(by, body);
+    this.#log.push(event);
+    this.history.project(0, this.#log.length, event);
+  }
+
+  async step(step: Step): Promise<void> {
+    switch (step.do) {
+      case 'say':
+        return this.append('u0', made.said(String(this.#log.length)));
+      case 'member': {
+        const { user } = step;
+        if (this.#members.delete(user)) return this.append(`u${user}`, made.left(`u${user}`));
+        this.#members.add(user);
+        return this.append(`u${user}`, made.joined(`u${user}`));
+      }
+      case 'tail':
+        return this.#advanceTail();
+      case 'project':
+        return this.history.advance(1);
+      case 'turn':
+        return turn();
+      case 'wait':
+        return this.#endPauses(5);
+      case 'join':
+        return this.#join(step.session, step.behind);
+      case 'leave':
+        return this.#leave(step.session);
+    }
+  }
+
+  async settle(): Promise<void> {
+    while (this.#tailAt < this.#log.length) this.#advanceTail();
+    this.history.release();
+    for (let round = 0; round < 40 || this.#sessions.some(({ isBusy }) => isBusy); round++) {
+      this.#endPauses(5);
+      await turn();
+      if (this.#failures.length > 0) throw this.#failures[0];
+      assert.ok(round < 5_000, 'every join is answered');
+    }
+    await this.#opened;
+  }
+
+  check(): void {
+    for (const session of this.#sessions) {
+      const isIn = this.#feed?.hasJoined(session) ?? false;
+      assert.equal(session.cursor, isIn ? this.#log.length : null, `${session.userId} has everything there is`);
+    }
+  }
+
+  #advanceTail(): void {
+    const event = this.#log[this.#tailAt];
+    if (!event) return;
+    this.#feed?.accept(event);
+    this.#tailAt += 1;
+    for (const { offset, reached } of this.#headWaiters) if (offset <= this.#tailAt) reached();
+  }
+
+  #endPauses(ms: number): void {
+    this.#now += ms;
+    for (const end of this.#pauses.splice(0)) end();
+  }
+
+  #join(index: number, behind: number | null): void {
+    const one = this.#sessions[index];
+    if (!one || one.isBusy) return;
+    const after = behind === null ? undefined : Math.max(0, this.#log.length - behind);
+    one.isBusy = true;
+    one.resumesAfter = after ?? null;
+    const feed = this.#feed ?? this.#open();
+    void this.#opened
+      .then(() => feed.join(one, after))
+      .then((outcome) => {
+        // Let in and taken out again before the answer: then there is nothing left to have everything of.
+        if (!isRejection(outcome) && feed.hasJoined(one)) one.joined(outcome.version);
+        if (isRejection(outcome)) one.cursor = null;
+        one.isBusy = false;
+        one.resumesAfter = null;
+      })
+      .catch((error: unknown) => this.#failures.push(error));
+  }
+
+  #leave(index: number): void {
+    const one = this.#sessions[index];
+    if (!one || one.isBusy) return;
+    this.#feed?.leave(one);
+    one.cursor = null;
+  }
+
+  #open(): RoomFeed {
+    const feed = new RoomFeed(
+      { roomId: ROOM, partition: 0 },
+      {
+        source: this.history,
+        tail: { recordsSeen: () => this.#tailAt, catchUp: () => this.#catchUp() },
+        turns: new TurnQueue(),
+        metrics: silentMetrics,
+        logger: pino({ level: 'silent' }),
+        now: () => this.#now,
+        pause: () => new Promise((resolve) => this.#pauses.push(resolve)),
+        onUser: () => {},
+        onFailed: (code) => assert.fail(`the room failed with ${code}`),
+        bounds: { ringFrames: 4, ringBytes: 10_000, missedPage: 3 },
+      },
+    );
+    this.#feed = feed;
+    this.#opened = feed.open().then((refusal) => assert.equal(refusal, null));
+    return feed;
+  }
+
+  #catchUp(): Promise<void> {
+    const offset = this.#log.length;
+    if (this.#tailAt >= offset) return Promise.resolve();
+    return new Promise((reached) => this.#headWaiters.push({ offset, reached }));
+  }
+}
+
+describe('a room on a node (laws)', () => {
+  it('RT-7 RT-8 any interleaving of snapshot, tail, joins and resumes gives each version exactly once and in order', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(arbitraryStep, { maxLength: 120 }), async (steps) => {
+        const world = new World();
+        for (const step of steps) await world.step(step);
+        await world.settle();
+        world.check();
+      }),
+      { numRuns: 300, examples: [[EVENT_WHILE_RESUME_ENDS]] },
+    );
+  });
+});

@@ -1,0 +1,151 @@
+// Bare WebSockets on every path of the HTTP server that is not socket.io's: upgrades, heartbeats on a wheel, expiry, draining.
+import type { IncomingMessage, Server } from 'node:http';
+import type { Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
+import { bearerToken, type Identity, type TokenFault } from '../../platform/auth.ts';
+import { LIMITS } from '../../schemas/limits.ts';
+import { BOUNDS } from '../bounds.ts';
+import type { RealtimeMetrics } from '../metrics.ts';
+import type { SessionDeps } from './session.ts';
+import type { TurnQueue } from './turn-queue.ts';
+import { WsConnection } from './ws-connection.ts';
+
+export type WsGatewayDeps = SessionDeps & {
+  turns: TurnQueue;
+  metrics: RealtimeMetrics;
+  /** Upgrades to this path prefix belong to socket.io. */
+  socketIoPath: string;
+  /** Sockets there are beside the bare WebSockets; they count for the same bound. */
+  otherSockets: () => number;
+  /** One more is answered with 503. */
+  maxSockets: number;
+};
+
+const TICK_MS = 1_000;
+const WHEEL_SPOKES = BOUNDS.pingEveryMs / TICK_MS;
+const RETRY_AFTER_SECONDS = 2;
+const DRAIN_LOOK_MS = 10;
+/** The subprotocol under which a browser hands over its token: `['bearer', token]`. */
+const BEARER = 'bearer';
+const TOKEN_PATTERN = /^[\w-]+\.[\w-]+\.[\w-]*$/;
+
+/** `closeTimeout` is missing in the type package. */
+const SERVER_OPTIONS: ServerOptions & { closeTimeout: number } = {
+  noServer: true,
+  clientTracking: false,
+  // Compressing the same frame for every socket again would cost more than everything else together.
+  perMessageDeflate: false,
+  maxPayload: LIMITS.frameBytes,
+  closeTimeout: BOUNDS.closeGraceMs,
+  handleProtocols: (protocols) => (protocols.has(BEARER) ? BEARER : ([...protocols][0] ?? false)),
+};
+
+export class WsGateway {
+  readonly #deps: WsGatewayDeps;
+  readonly #server: WebSocketServer;
+  /** A connection hangs on one spoke for ever, so that pings are spread over time with one timer for the node. */
+  readonly #wheel = Array.from({ length: WHEEL_SPOKES }, () => new Set<WsConnection>());
+  readonly #lingering = new Set<WebSocket>();
+  #spoke = 0;
+  #nextSpoke = 0;
+  #count = 0;
+  #unauthenticated = 0;
+  #isDraining = false;
+
+  constructor(deps: WsGatewayDeps) {
+    this.#deps = deps;
+    this.#server = new WebSocketServer(SERVER_OPTIONS);
+  }
+
+  get socketCount(): number {
+    return this.#count;
+  }
+
+  attach(server: Server): void {
+    server.on('upgrade', (request, socket, head) => {
+      if (!request.url?.startsWith(this.#deps.socketIoPath)) this.#upgrade(request, socket as Socket, head);
+    });
+  }
+
+  /** Once a second. */
+  tick(): void {
+    const now = this.#deps.now();
+    this.#unauthenticated = 0;
+    for (const connections of this.#wheel) {
+      for (const connection of connections) {
+        connection.tick(now);
+        if (!connection.isAuthenticated) this.#unauthenticated += 1;
+      }
+    }
+    for (const connection of this.#wheel[this.#spoke] ?? []) connection.transport.checkAlive();
+    this.#spoke = (this.#spoke + 1) % WHEEL_SPOKES;
+  }
+
+  /** Takes no new sockets, lets answers under way go out, closes every socket with `draining`, and cuts those that stay. */
+  async stop(): Promise<void> {
+    this.#isDraining = true;
+    const deadline = Date.now() + BOUNDS.drainMs;
+    const connections = this.#wheel.flatMap((spoke) => [...spoke]);
+    for (const { transport } of connections) transport.pauseReading();
+    while (connections.some((connection) => connection.isBusy) && Date.now() < deadline) await pause(DRAIN_LOOK_MS);
+    for (const { transport } of connections) transport.close('draining');
+    while (this.#lingering.size > 0 && Date.now() < deadline) await pause(DRAIN_LOOK_MS);
+    for (const ws of this.#lingering) ws.terminate();
+  }
+
+  #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    const token = tokenOf(request);
+    const isFull = this.#count + this.#deps.otherSockets() >= this.#deps.maxSockets;
+    const isFlooded = token === undefined && this.#unauthenticated >= BOUNDS.unauthenticatedSockets;
+    if (this.#isDraining || isFull || isFlooded) {
+      refuseUpgrade(socket);
+      return;
+    }
+    this.#server.handleUpgrade(request, socket, head, (ws) => {
+      this.#open(ws, socket, token === undefined ? null : this.#deps.verifier.verify(token));
+    });
+  }
+
+  #open(ws: WebSocket, socket: Socket, authentication: Identity | TokenFault | null): void {
+    const spoke = this.#wheel[this.#nextSpoke];
+    this.#nextSpoke = (this.#nextSpoke + 1) % WHEEL_SPOKES;
+    this.#lingering.add(ws);
+    ws.once('close', () => this.#lingering.delete(ws));
+    this.#count += 1;
+    if (authentication === null) this.#unauthenticated += 1;
+    const connection = new WsConnection(authentication, {
+      ...this.#deps,
+      ws,
+      socket,
+      onClosed: (closed) => {
+        this.#count -= 1;
+        spoke?.delete(closed);
+      },
+    });
+    // A token that is not valid closes the connection while it is being made.
+    if (!connection.isClosed) spoke?.add(connection);
+  }
+}
+
+/**
+ * The token of the handshake: `Authorization: Bearer`, else the subprotocol after `bearer`, else a single subprotocol that is
+ * itself a token. Never the URL, which ends up in the logs of everything on the way.
+ */
+function tokenOf(request: IncomingMessage): string | undefined {
+  const token = bearerToken(request.headers.authorization);
+  if (token !== undefined) return token;
+  const offered = request.headers['sec-websocket-protocol']?.split(',').map((protocol) => protocol.trim()) ?? [];
+  const [first, second] = offered;
+  if (first === BEARER) return second;
+  return offered.length === 1 && first !== undefined && TOKEN_PATTERN.test(first) ? first : undefined;
+}
+
+function refuseUpgrade(socket: Socket): void {
+  // The client may be gone already; there is nothing to tell anybody then.
+  socket.on('error', () => socket.destroy());
+  socket.end(
+    `HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: ${RETRY_AFTER_SECONDS}\r\nContent-Length: 0\r\n\r\n`,
+    () => socket.destroy(),
+  );
+}
