@@ -17,6 +17,7 @@ class Chat {
   readonly #socket: WebSocket;
   readonly #roomId: string;
   readonly #waiting = new Map<number, (frame: Frame) => void>();
+  readonly #received = new Set<string>();
   #lastRef = JOIN_REF;
 
   constructor(socket: WebSocket, roomId: string) {
@@ -35,12 +36,14 @@ class Chat {
 
   async #talk(input: NodeJS.ReadableStream): Promise<void> {
     await this.#ask(CLIENT_FRAMES.joinRoom, { roomId: this.#roomId });
-    const answers: Promise<unknown>[] = [];
+    const answers: Promise<Frame>[] = [];
     // Opened only now: lines that come before somebody iterates would be lost.
     for await (const message of createInterface({ input })) {
       if (message !== '') answers.push(this.#ask(CLIENT_FRAMES.sendMessage, { roomId: this.#roomId, message }));
     }
-    await Promise.all(answers);
+    const sent = (await Promise.all(answers)).map(({ data }) => (data as { message: { id: string } }).message.id);
+    // Their own messages come back to senders too; leaving before that would show only half of the talk.
+    while (!sent.every((id) => this.#received.has(id))) await once(this.#socket, 'message');
   }
 
   #ask(event: string, data: object): Promise<Frame> {
@@ -62,10 +65,12 @@ class Chat {
       this.#waiting.get(frame.ref)?.(frame);
       this.#waiting.delete(frame.ref);
     } else if (frame.event === SERVER_FRAMES.receiveMessage) {
-      say(messageLine(frame.data as MessageView));
+      const message = frame.data as MessageView;
+      this.#received.add(message.id);
+      say(messageLine(message));
     } else if (frame.event === SERVER_FRAMES.recentMessages) {
       for (const message of (frame.data as { messages: MessageView[] }).messages) say(messageLine(message));
-    } else if (frame.event !== undefined) {
+    } else if (frame.event !== undefined && frame.event !== SERVER_FRAMES.ready) {
       say(`-- ${frame.event} ${JSON.stringify(frame.data)}`);
     }
   }
