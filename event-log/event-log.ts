@@ -44,7 +44,7 @@ export type EventLog = {
 
   /**
    * Follows several partitions, each from its own offset, for ever. `handle` gets the batches of one partition in order and one
-   * at a time, of different partitions possibly interleaved; the next fetch of a partition waits for it (back-pressure).
+   * at a time, of different partitions possibly interleaved; at most one more batch of that partition is fetched meanwhile.
    */
   follow(options: FollowOptions): LogFollower;
 

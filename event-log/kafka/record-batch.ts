@@ -8,9 +8,9 @@ import { ByteWriter, MAX_VARINT_BYTES, varintBytes } from './byte-writer.ts';
 import { crc32c } from './crc32c.ts';
 
 /** The header with the predicted offset, as decimal digits, so that any Kafka tool shows it and any language compares it. */
-export const PREDICTED_OFFSET = 'predicted-offset';
+const PREDICTED_OFFSET = 'predicted-offset';
 /** The header of a barrier: an id that is never used again, for whoever looks at the topic. */
-export const BARRIER = 'barrier';
+const BARRIER = 'barrier';
 
 export type DecodedRecords = { records: LogRecord[]; nextOffset: number };
 
