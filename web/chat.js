@@ -1,8 +1,9 @@
 // The page: logs a tab in, lists rooms, opens one. What a room shows is in open-room.js.
-import { askDemoToken, createApi } from './api.js';
+
 import { Connection } from './connection.js';
 import { avatar } from './message-list.js';
 import { OpenRoom } from './open-room.js';
+import { askDemoToken, createApi } from './rest.js';
 
 const DEFAULT_SPACE = 'lobby';
 const ROOMS_EVERY_MS = 15_000;
@@ -90,6 +91,7 @@ function showLogin(message = '') {
 
 function listenToLogin() {
   for (const person of document.querySelectorAll('[data-username]')) {
+    person.prepend(avatar(person.dataset.username, person.dataset.username));
     person.addEventListener('click', () => void logIn(person.dataset.username));
   }
   element('login-form').addEventListener('submit', (event) => {

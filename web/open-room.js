@@ -34,6 +34,8 @@ export class OpenRoom {
   /** @type {Map<string, {username: string, timer: number}>} */
   #typists = new Map();
   #lastTypingAt = 0;
+  /** The last room event that was no message, and whom it was about. */
+  #lastMembership = '';
   #listeners = new AbortController();
 
   /**
@@ -114,18 +116,26 @@ export class OpenRoom {
         return;
       case 'user-joined':
       case 'user-left':
-        this.#setTyping(data.userId, null);
-        if (data.userId !== this.#user.userId)
-          this.#list.note(this.#log.version, `${data.username} ${event === 'user-joined' ? 'is here' : 'went away'}`);
+        this.#onPresence(event, data);
         return;
       default:
         this.#onRoomEvent(event, data);
     }
   }
 
+  /** Somebody's first tab came or last one went. Who has just joined is here, of course, and who has left went away. */
+  #onPresence(event, { userId, username }) {
+    this.#setTyping(userId, null);
+    const isTold = this.#lastMembership === `${event === 'user-joined' ? 'member-joined' : 'member-left'} ${userId}`;
+    this.#lastMembership = '';
+    if (userId === this.#user.userId || isTold) return;
+    this.#list.note(this.#log.version, `${username} ${event === 'user-joined' ? 'is here' : 'went away'}`);
+  }
+
   #onRoomEvent(event, data) {
     const describe = NOTES[event];
     if (describe === undefined || !this.#log.reach(data.version)) return;
+    this.#lastMembership = `${event} ${data.userId}`;
     this.#list.note(data.version, describe(data));
     if (event === 'room-details-changed') {
       this.#room = { ...this.#room, name: data.name };
