@@ -185,7 +185,9 @@ export class OpenRoom {
   async #deliver(commandId, text) {
     try {
       const { message } = await this.#connection.request('send-message', { roomId: this.id, message: text, commandId });
-      if (message && this.#log.add(message)) this.#list.show([message]);
+      // The answer has what the sender did not know; the whole message also comes as a frame, before or after it.
+      const whole = { message: text, replyTo: null, originalTime: null, ...this.#user, ...message };
+      if (this.#log.add(whole)) this.#list.show([whole]);
     } catch (error) {
       if (error.code === 'disconnected') return;
       this.#log.refuse(commandId, error.code);
