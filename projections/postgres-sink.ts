@@ -26,6 +26,8 @@ import { type LoggedEvent, type TableProjection, UnprojectableError } from './ta
 export type PostgresSinkOptions = {
   db: Database;
   projection: TableProjection;
+  /** Creates the projection's tables where they are missing. */
+  prepare: () => Promise<void>;
   bookkeepingSchema: string;
   partitions: number;
   decode: Decode;
@@ -68,8 +70,9 @@ export class PostgresSink implements Sink {
 
   /** Tries every parked stream again first: what parked it may be gone with the build or the data that caused it. */
   async load(): Promise<ReadonlyMap<number, number>> {
-    const { db, projection, partitions } = this.#options;
+    const { db, projection, partitions, prepare } = this.#options;
     try {
+      await prepare();
       const checkpoints = await loadCheckpoints(db, this.#tables, projection, partitions);
       for (const stream of (await loadParkedStreams(db, this.#tables, projection)).keys()) await this.#unpark(stream);
       this.#noteParked((await loadParkedStreams(db, this.#tables, projection)).size);

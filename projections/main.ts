@@ -1,0 +1,43 @@
+// The projections role as a process of its own.
+import { openEventLog } from '../event-log/open-event-log.ts';
+import { systemClock } from '../platform/clock.ts';
+import { closeServer, createHttpApp, listen } from '../platform/http-app.ts';
+import { Lifecycle, stopOnSignals } from '../platform/lifecycle.ts';
+import { createLogger } from '../platform/logger.ts';
+import { createMetrics } from '../platform/metrics.ts';
+import { openDatabase } from '../platform/postgres.ts';
+import { openRedis } from '../platform/redis.ts';
+import { LIMITS } from '../schemas/limits.ts';
+import { REJECTIONS } from '../schemas/rejections.ts';
+import { createRedisRoomCache, roomCachePrefix } from './cache/redis-room-cache.ts';
+import { readProjectionsConfig } from './config.ts';
+import { openProjectionsRole } from './role.ts';
+
+const config = readProjectionsConfig();
+const logger = createLogger('projections', config.logLevel);
+const lifecycle = new Lifecycle({ log: logger, onFailure: () => process.exit(1) });
+stopOnSignals(lifecycle, (code) => process.exit(code));
+const metrics = createMetrics();
+
+const { log: eventLog, codec } = await openEventLog(config.eventLog, { logger, clientId: 'roomlog-projections' });
+lifecycle.add('event log', () => eventLog.close());
+const db = openDatabase({ url: config.databaseUrl, poolMax: 4, applicationName: 'roomlog projections' }, logger);
+lifecycle.add('database', () => db.destroy());
+const redis = config.redis === null ? null : openRedis({ ...config.redis, connectionName: 'projections' }, logger);
+lifecycle.add('redis', async () => redis?.disconnect());
+const cache = redis === null ? null : createRedisRoomCache({ redis, prefix: roomCachePrefix(config.logTopic) });
+
+const deps = { settings: config.settings, lifecycle, logger, metrics, eventLog, codec, db, cache, clock: systemClock };
+const role = await openProjectionsRole(deps);
+const app = createHttpApp({
+  role: role.name,
+  log: logger,
+  metrics,
+  problems: REJECTIONS,
+  frontendUrl: config.frontendUrl,
+  bodyLimitBytes: LIMITS.httpBodyBytes,
+  ready: role.ready,
+});
+const server = await listen(app, config.port);
+lifecycle.add('http', () => closeServer(server));
+logger.info({ port: config.port }, 'the projections role is up');
