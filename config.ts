@@ -1,15 +1,70 @@
 // The settings of all roles in one process. What a single role reads stands in its own config.ts; .env.example lists all of them.
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { readEnv } from './platform/env.ts';
+import { type EventLogSettings, eventLogSettings, toEventLogSettings } from './event-log/config.ts';
+import { ConfigError, logLevelSetting, portSetting, readAll, readEnv } from './platform/env.ts';
+import { rateLimitSettings } from './platform/rate-limit.ts';
+import { readProjectionsSettings } from './projections/config.ts';
 
 const secretSettings = {
   DATA_DIR: z.string().default('./data'),
   JWT_SECRET: z.string().optional(),
 };
 
-/** Where the secret of the tokens is: given, or kept in the data folder. */
+const processSettings = {
+  ...secretSettings,
+  ...eventLogSettings,
+  ...rateLimitSettings,
+  DATABASE_URL: z.string().optional(),
+  REDIS_HOST: z.string().optional(),
+  REDIS_PORT: portSetting(6_379),
+  JWT_PUBLIC_KEY: z.string().optional(),
+  FRONTEND_URL: z.string().optional(),
+  CHAT_SERVICE_PORT: portSetting(3_000),
+  REALTIME_PORT: portSetting(3_002),
+  PROJECTIONS_PORT: portSetting(3_009),
+  LOG_LEVEL: logLevelSetting.optional(),
+};
+
+export type MainConfig = ReturnType<typeof readMainConfig>;
+
+/** Where the secret of the tokens is: given, or kept in the data folder. Throws ConfigError. */
 export function readSecretConfig(): { JWT_SECRET: string | undefined; jwtSecretFile: string } {
   const { JWT_SECRET, DATA_DIR } = readEnv(secretSettings, process.env);
   return { JWT_SECRET, jwtSecretFile: join(resolve(DATA_DIR), 'jwt-secret') };
+}
+
+/** Throws one ConfigError with all faults, those of the roles included. */
+export function readMainConfig() {
+  const { env, projections } = readAll({
+    env: () => readEnv(processSettings, process.env),
+    projections: readProjectionsSettings,
+  });
+  const isCluster = env.KAFKA_BROKERS !== undefined;
+  const givesTokens = env.JWT_SECRET === undefined && env.JWT_PUBLIC_KEY === undefined;
+  if (isCluster && givesTokens) {
+    throw new ConfigError(
+      'KAFKA_BROKERS is set, so tokens are not for trying things out: set JWT_SECRET or JWT_PUBLIC_KEY.',
+    );
+  }
+  const ownOrigins = ['localhost', '127.0.0.1'].map((host) => `http://${host}:${env.CHAT_SERVICE_PORT}`);
+  const dataDir = resolve(env.DATA_DIR);
+  return {
+    ports: { http: env.CHAT_SERVICE_PORT, realtime: env.REALTIME_PORT, projections: env.PROJECTIONS_PORT },
+    dataDir,
+    jwtSecretFile: join(dataDir, 'jwt-secret'),
+    /** Undefined: a PostgreSQL of our own in the data folder. */
+    databaseUrl: env.DATABASE_URL,
+    eventLogOn: (databaseUrl: string): EventLogSettings => toEventLogSettings(env, databaseUrl),
+    logTopic: env.LOG_TOPIC,
+    redis: env.REDIS_HOST === undefined ? null : { host: env.REDIS_HOST, port: env.REDIS_PORT },
+    tokens: { secret: env.JWT_SECRET, publicKeyPem: env.JWT_PUBLIC_KEY },
+    /** Tokens are signed with a secret that this process makes itself, and demo users get one for the asking. */
+    givesTokens,
+    frontendUrl: env.FRONTEND_URL ?? ownOrigins.join(','),
+    rateLimit: { perSecond: env.RATE_LIMIT_PER_SECOND, burst: env.RATE_LIMIT_BURST },
+    /** People read the screen of a process that gives tokens; only what needs them is said there. */
+    logLevel: env.LOG_LEVEL ?? (givesTokens ? 'warn' : 'info'),
+    projections,
+  };
 }

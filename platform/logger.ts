@@ -3,12 +3,13 @@ import pino from 'pino';
 
 export type Logger = pino.Logger;
 
-/** A logger for one role. `level` is pino's: error = someone must act, warn = degraded and self-healing, info = lifecycle. */
-export function createLogger(role: string, level: string): Logger {
-  return pino({
+/** A logger for one role; to stderr where stdout is for people. `level` is pino's: error = someone must act, warn = degraded and self-healing, info = lifecycle. */
+export function createLogger(role: string, level: string, to: 'stdout' | 'stderr' = 'stdout'): Logger {
+  const options = {
     level,
     base: { role },
     timestamp: pino.stdTimeFunctions.isoTime,
     redact: ['token', 'authorization', '*.token'],
-  });
+  };
+  return pino(options, pino.destination(to === 'stdout' ? 1 : 2));
 }
