@@ -11,7 +11,7 @@ const FOLDERS = {
 /* Single files of another folder that a folder may import beside the above: the read side shares names of tables and keys
    and the cache port; the socket node asks the same queries and sends commands through the commands' own client. */
 const FILES = {
-  'read-api': '^projections/(history/tables|cache/(port|memory|redis|view|caches)[^/]*)\\.ts$',
+  'read-api': '^projections/(history/tables|cache/(memory-|redis-)?room-cache)\\.ts$',
   realtime: '^(read-api/queries/|commands/client/|projections/history/tables\\.ts$|projections/cache/)',
 };
 

@@ -31,13 +31,19 @@ export const LIMITS = {
   cachedMessages: 100,
   /** Rooms of one page of the room list. */
   pageRooms: 100,
+  /** Members of one page of a room's members. */
+  pageMembers: 100,
   /** Newest commands of a room whose answers are remembered; an older commandId counts as new. */
   rememberedCommands: 1_000,
+  /** Remembered commands of all rooms of a partition; beyond it the rooms written least recently forget theirs. */
+  rememberedCommandsPerPartition: 100_000,
   /** Commands that wait for one partition's append; one more is refused with busy. */
   commandsPerPartition: 10_000,
   /** Commands decided into one append, and bytes of its records; the rest leaves with the next append. */
   commandsPerAppend: 1_000,
   appendBytes: 512 * 1024,
+  /** Times a command is decided again because another writer came first; then it is told log_unavailable. */
+  decisionsPerCommand: 50,
   /** Milliseconds until a command whose append has no definite answer is told log_unavailable (its outcome is unknown). */
   commandMs: 1_800,
   /** Milliseconds a read with x-min-position waits for its projection; then it is refused with projection_behind. */

@@ -5,13 +5,16 @@ import type { HistoryTables } from '../../projections/history/tables.ts';
 import type { MemberView, RoomView } from '../../schemas/wire.ts';
 import { MEMBER_COLUMNS, type MemberRow, ROOM_COLUMNS, type RoomRow, rowToMember, rowToRoom } from './row-views.ts';
 
-/** The room, and whether the user is a member of it; null where there is no such room. */
+/** A room as one user meets it. `partition` is that of the room's stream. */
+export type RoomFor = { room: RoomView; partition: number; isMember: boolean };
+
+/** Null where there is no such room. */
 export async function selectRoomFor(
   db: Knex,
   tables: HistoryTables,
   roomId: string,
   userId: string,
-): Promise<{ room: RoomView; isMember: boolean } | null> {
+): Promise<RoomFor | null> {
   const [row] = await queryRows<RoomRow & { is_member: boolean }>(
     db,
     `select ${ROOM_COLUMNS},
@@ -20,7 +23,7 @@ export async function selectRoomFor(
        from ${tables.rooms} as room where room_id = ?`,
     [userId, roomId],
   );
-  return row === undefined ? null : { room: rowToRoom(row), isMember: row.is_member };
+  return row === undefined ? null : { room: rowToRoom(row), partition: row.partition, isMember: row.is_member };
 }
 
 /** The members with a user id above `afterUserId`, in the order of user ids: a range of the primary key. */

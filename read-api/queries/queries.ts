@@ -12,7 +12,7 @@ import { LIMITS } from '../../schemas/limits.ts';
 import type { MemberView, RoomView } from '../../schemas/wire.ts';
 import { selectCheckpoints } from './checkpoints.ts';
 import { type RoomChange, selectEventsAfter } from './events-after.ts';
-import { selectMemberPage, selectRoomFor } from './members.ts';
+import { type RoomFor, selectMemberPage, selectRoomFor } from './members.ts';
 import { type MessagePage, type PageRange, selectMessagePage } from './message-pages.ts';
 import { type RoomCursor, type RoomPage, selectRoomPage } from './room-pages.ts';
 import { type RoomSnapshot, selectRoomSnapshot } from './room-snapshot.ts';
@@ -31,7 +31,8 @@ export type Queries = {
     after: RoomCursor | null;
     limit: number;
   }): Promise<RoomPage>;
-  roomFor(roomId: string, userId: string): Promise<{ room: RoomView; isMember: boolean } | null>;
+  /** The room and whether the user is a member of it, or null where there is no such room. */
+  roomFor(roomId: string, userId: string): Promise<RoomFor | null>;
   memberPage(query: {
     room: RoomView;
     afterUserId: string;

@@ -1,0 +1,86 @@
+// The hot cache from the reader's side: what it has is taken from there, and a room that it does not have is brought in behind
+// the reader's back, because the page itself is quicker to read than all that the cache wants to know.
+import type { Logger } from '../platform/logger.ts';
+import type { CachedPage, RoomCache } from '../projections/cache/room-cache.ts';
+import { LIMITS } from '../schemas/limits.ts';
+import type { ReadMetrics } from './metrics.ts';
+import type { PositionWaiter } from './position-waiter.ts';
+import type { Queries } from './queries/queries.ts';
+
+export type HotRoomsDeps = {
+  /** Null where there is none: then every page is a miss. */
+  cache: RoomCache | null;
+  queries: Queries;
+  positions: PositionWaiter;
+  logger: Logger;
+  metrics: ReadMetrics;
+  /** Rooms that are brought in at a time; at the bound a room waits for its next reader. */
+  maxRefills: number;
+};
+
+/** `null`: the cache does not know. */
+export type HotRoom = { page: CachedPage | null; isMember: boolean | null };
+
+const COLD: HotRoom = { page: null, isMember: null };
+
+export class HotRooms {
+  readonly #deps: HotRoomsDeps;
+  readonly #refills = new Map<string, Promise<void>>();
+
+  constructor(deps: HotRoomsDeps) {
+    this.#deps = deps;
+  }
+
+  /** What the cache has of the room for this user. A cache that cannot be reached has nothing. */
+  async look(roomId: string, userId: string, limit: number): Promise<HotRoom> {
+    const { cache, logger } = this.#deps;
+    if (cache === null) return COLD;
+    try {
+      const [page, isMember] = await Promise.all([cache.newest(roomId, limit), cache.isMember(roomId, userId)]);
+      return { page, isMember };
+    } catch (error) {
+      if (!isRetryable(error)) throw error;
+      logger.debug({ err: error }, 'the hot cache cannot be read');
+      return COLD;
+    }
+  }
+
+  /** Brings the room in, unless that is being done already or too many are. */
+  refill(roomId: string, partition: number): void {
+    const { cache, maxRefills } = this.#deps;
+    if (cache === null || this.#refills.has(roomId) || this.#refills.size >= maxRefills) return;
+    const refill = this.#bringIn(cache, roomId, partition).finally(() => this.#refills.delete(roomId));
+    this.#refills.set(roomId, refill);
+  }
+
+  /** Resolves when nothing is being brought in any more. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#refills.values());
+  }
+
+  /** Never rejects: nobody waits for it, and the next reader tries again. */
+  async #bringIn(cache: RoomCache, roomId: string, partition: number): Promise<void> {
+    const { queries, positions, metrics, logger } = this.#deps;
+    try {
+      const position = await cache.open(roomId, partition);
+      if (position === null) return;
+      // The position is the next offset that the cache has not passed: history must have what lies just below it.
+      if ((await positions.wait({ partition, offset: position - 1 })) !== 'reached') return metrics.refilled(false);
+      const snapshot = await queries.roomSnapshot(roomId, LIMITS.cachedMessages + 1);
+      if (snapshot === null) return metrics.refilled(false);
+      const { checkpoint, version, members } = snapshot;
+      const messages = snapshot.messages.slice(-LIMITS.cachedMessages);
+      const hasOlder = snapshot.messages.length > messages.length;
+      const memberIds = members.map(({ userId }) => userId);
+      const room = { roomId, partition, checkpoint, version, messages, hasOlder, memberIds };
+      metrics.refilled(await cache.fill(room));
+    } catch (error) {
+      metrics.refilled(false);
+      logger[isRetryable(error) ? 'debug' : 'error']({ err: error }, 'a room could not be brought into the hot cache');
+    }
+  }
+}
+
+function isRetryable(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'retryable' in error && error.retryable === true;
+}

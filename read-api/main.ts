@@ -1,0 +1,59 @@
+// The read API as a process of its own.
+import { createTokenVerifier } from '../platform/auth.ts';
+import { systemClock } from '../platform/clock.ts';
+import { createMemoryExpiringSets, createRedisExpiringSets } from '../platform/expiring-sets.ts';
+import { closeServer, createHttpApp, listen } from '../platform/http-app.ts';
+import { Lifecycle, stopOnSignals } from '../platform/lifecycle.ts';
+import { createLogger } from '../platform/logger.ts';
+import { createMetrics } from '../platform/metrics.ts';
+import { openDatabase } from '../platform/postgres.ts';
+import { openRedis } from '../platform/redis.ts';
+import { createRedisRoomCache, roomCachePrefix } from '../projections/cache/redis-room-cache.ts';
+import { LIMITS } from '../schemas/limits.ts';
+import { REJECTIONS } from '../schemas/rejections.ts';
+import { readReadApiConfig } from './config.ts';
+import { createQueries } from './queries/queries.ts';
+import { openReadApiRole } from './role.ts';
+
+const MAX_MARKS = 1_000_000;
+
+const config = readReadApiConfig();
+const logger = createLogger('read-api', config.logLevel);
+const verifier = createTokenVerifier(config.tokenKeys);
+const lifecycle = new Lifecycle({ log: logger, onFailure: () => process.exit(1) });
+stopOnSignals(lifecycle, (code) => process.exit(code));
+const metrics = createMetrics();
+
+const database = {
+  url: config.databaseUrl,
+  poolMax: 10,
+  applicationName: 'roomlog read-api',
+  statementTimeoutMs: 5_000,
+};
+const db = openDatabase(database, logger);
+lifecycle.add('database', () => db.destroy());
+const redis = config.redis === null ? null : openRedis({ ...config.redis, connectionName: 'read-api' }, logger);
+lifecycle.add('redis', async () => redis?.disconnect());
+const cache = redis === null ? null : createRedisRoomCache({ redis, prefix: roomCachePrefix(config.logTopic) });
+const sets =
+  redis === null
+    ? createMemoryExpiringSets({ clock: systemClock, maxMembers: MAX_MARKS })
+    : createRedisExpiringSets(redis, `roomlog:${config.logTopic}:`);
+
+const queries = createQueries({ db });
+const { settings } = config;
+const deps = { settings, lifecycle, logger, metrics, queries, cache, sets, verifier, clock: systemClock };
+const role = await openReadApiRole(deps);
+const app = createHttpApp({
+  role: role.name,
+  log: logger,
+  metrics,
+  problems: REJECTIONS,
+  frontendUrl: config.frontendUrl,
+  bodyLimitBytes: LIMITS.httpBodyBytes,
+  ready: role.ready,
+});
+for (const route of role.routes) app.use(route);
+const server = await listen(app, config.port);
+lifecycle.add('http', () => closeServer(server));
+logger.info({ port: config.port }, 'the read API is up');

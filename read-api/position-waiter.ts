@@ -1,0 +1,58 @@
+// Waits until history has a position of the log. All who wait share one look at the checkpoints at a time, so their number costs
+// PostgreSQL nothing.
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Clock } from '../platform/clock.ts';
+
+export type LogPosition = { partition: number; offset: number };
+
+/** `unknown`: the log has no such partition. `full`: as many wait as may. */
+export type WaitOutcome = 'reached' | 'behind' | 'unknown' | 'full';
+
+export type PositionWaiterOptions = {
+  checkpoints: () => Promise<ReadonlyMap<number, number>>;
+  clock: Clock;
+  /** Milliseconds until a wait ends with `behind`. */
+  timeoutMs: number;
+  /** Waits at a time; one more ends with `full` at once. */
+  maxWaiting: number;
+};
+
+/** A new look at the checkpoints begins so long after the last one ended. */
+const PAUSE_MS = 5;
+
+export class PositionWaiter {
+  readonly #options: PositionWaiterOptions;
+  #looking: Promise<ReadonlyMap<number, number>> | undefined;
+  #waiting = 0;
+
+  constructor(options: PositionWaiterOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves once history has what lies at the position. Rejects when the checkpoints cannot be read. */
+  async wait({ partition, offset }: LogPosition): Promise<WaitOutcome> {
+    const { clock, timeoutMs, maxWaiting } = this.#options;
+    if (this.#waiting >= maxWaiting) return 'full';
+    const deadline = clock.now() + timeoutMs;
+    this.#waiting += 1;
+    try {
+      for (;;) {
+        const checkpoints = await this.#look();
+        const checkpoint = checkpoints.get(partition);
+        if (checkpoint === undefined && checkpoints.size > 0) return 'unknown';
+        if (checkpoint !== undefined && checkpoint > offset) return 'reached';
+        if (clock.now() >= deadline) return 'behind';
+        await delay(PAUSE_MS);
+      }
+    } finally {
+      this.#waiting -= 1;
+    }
+  }
+
+  #look(): Promise<ReadonlyMap<number, number>> {
+    this.#looking ??= this.#options.checkpoints().finally(() => {
+      this.#looking = undefined;
+    });
+    return this.#looking;
+  }
+}

@@ -1,0 +1,60 @@
+// Wires the read API: queries over PostgreSQL, the hot cache before them, the page.
+import type { TokenVerifier } from '../platform/auth.ts';
+import { authenticate } from '../platform/authenticate.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { ExpiringSets } from '../platform/expiring-sets.ts';
+import type { Lifecycle } from '../platform/lifecycle.ts';
+import type { Logger } from '../platform/logger.ts';
+import type { Metrics } from '../platform/metrics.ts';
+import type { Role } from '../platform/role.ts';
+import type { RoomCache } from '../projections/cache/room-cache.ts';
+import { LIMITS } from '../schemas/limits.ts';
+import { createActiveMarks } from './active-marks.ts';
+import { HotRooms } from './hot-rooms.ts';
+import { createReadMetrics } from './metrics.ts';
+import { PositionWaiter } from './position-waiter.ts';
+import type { Queries } from './queries/queries.ts';
+import { createMessageRoutes } from './routes/messages.ts';
+import { waitForPosition } from './routes/min-position.ts';
+import { mount } from './routes/mount.ts';
+import { createRoomRoutes } from './routes/rooms.ts';
+import { servePage } from './routes/static-page.ts';
+
+export type ReadApiSettings = { publicHistory: boolean; maxRefills: number; maxWaiting: number };
+
+export type ReadApiRoleDeps = {
+  settings: ReadApiSettings;
+  lifecycle: Lifecycle;
+  logger: Logger;
+  metrics: Metrics;
+  queries: Queries;
+  /** Null: every page is read from PostgreSQL. One in memory must be the one that this process's projections keep. */
+  cache: RoomCache | null;
+  sets: ExpiringSets;
+  verifier: TokenVerifier;
+  clock: Clock;
+};
+
+const WEB_FOLDER = new URL('../web/', import.meta.url).pathname;
+
+export async function openReadApiRole(deps: ReadApiRoleDeps): Promise<Role> {
+  const { settings, lifecycle, logger, queries, cache, clock } = deps;
+  const metrics = createReadMetrics(deps.metrics);
+  const positions = new PositionWaiter({
+    checkpoints: () => queries.checkpoints(),
+    clock,
+    timeoutMs: LIMITS.minPositionMs,
+    maxWaiting: settings.maxWaiting,
+  });
+  const hotRooms = new HotRooms({ ...settings, cache, queries, positions, logger, metrics });
+  lifecycle.add('hot rooms', () => hotRooms.stop());
+  const active = createActiveMarks(deps.sets, logger);
+  const before = [authenticate(deps.verifier), waitForPosition(positions, metrics)];
+  const rooms = createRoomRoutes({ before, queries, active });
+  const messages = createMessageRoutes({ before, queries, hotRooms, active, rules: settings, metrics });
+  return {
+    name: 'read-api',
+    routes: [servePage(WEB_FOLDER), ...mount(rooms), ...mount(messages)],
+    ready: { history: () => queries.checkpoints() },
+  };
+}
