@@ -1,0 +1,67 @@
+// Where commands go in, in the process that decides them: each goes to the owner of its room's partition.
+import { partitionOf } from '../event-log/partition-of.ts';
+import type { ReadyChecks } from '../platform/http-app.ts';
+import { type Accepted, type Command, streamOfRoom } from '../schemas/commands.ts';
+import { type Rejection, reject } from '../schemas/rejections.ts';
+import type { CommandPort } from './client/command-port.ts';
+import { openPartitionOwner, type PartitionOwner, type PartitionOwnerDeps } from './partition-owner.ts';
+
+/** Broken streams that /ready names; there may be more. */
+const BROKEN_STREAMS_NAMED = 10;
+
+/**
+ * Reads the given partitions and owns them. Commands of others are refused with `unavailable`. Throws what reading the log
+ * throws.
+ */
+export async function openExecutor(partitions: readonly number[], deps: PartitionOwnerDeps): Promise<Executor> {
+  const owners = await Promise.all(partitions.map((partition) => openPartitionOwner(partition, deps)));
+  return new Executor(
+    deps.log.partitions,
+    new Map(owners.map((owner, index) => [partitions[index] ?? 0, owner])),
+    deps,
+  );
+}
+
+export class Executor implements CommandPort {
+  readonly #partitions: number;
+  readonly #owners: ReadonlyMap<number, PartitionOwner>;
+
+  constructor(partitions: number, owners: ReadonlyMap<number, PartitionOwner>, deps: PartitionOwnerDeps) {
+    this.#partitions = partitions;
+    this.#owners = owners;
+    deps.metrics.watchQueue(() => [...owners.values()].reduce((sum, owner) => sum + owner.queueLength, 0));
+  }
+
+  execute(command: Command): Promise<Accepted | Rejection> {
+    const owner = this.#owners.get(partitionOf(streamOfRoom(command.body.roomId), this.#partitions));
+    return owner ? owner.execute(command) : Promise.resolve(reject('unavailable', 'nobody here owns the partition'));
+  }
+
+  /** Resolves after stop(); rejects when one owner fails, having stopped the others. */
+  async run(): Promise<void> {
+    try {
+      await Promise.all([...this.#owners.values()].map((owner) => owner.run()));
+    } finally {
+      await this.stop();
+    }
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#owners.values()].map((owner) => owner.stop()));
+  }
+
+  /** A log that does not answer makes the role unready. A broken stream does not: the others go on, so it is a note. */
+  get ready(): ReadyChecks {
+    return {
+      log: () => {
+        const failing = [...this.#owners].filter(([, owner]) => owner.isFailing).map(([partition]) => partition);
+        if (failing.length > 0) throw new Error(`the log does not answer for partitions ${failing.join(', ')}`);
+      },
+      streams: () => {
+        const broken = [...this.#owners.values()].flatMap((owner) => [...owner.brokenStreams]);
+        if (broken.length === 0) return undefined;
+        return `${broken.length} cannot be read: ${broken.slice(0, BROKEN_STREAMS_NAMED).join(', ')}`;
+      },
+    };
+  }
+}

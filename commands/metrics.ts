@@ -1,0 +1,85 @@
+// The figures of the write side, declared in one place. Labels are bounded: codes, never rooms or users.
+import { Counter, Gauge, Histogram } from 'prom-client';
+import type { Metrics } from '../platform/metrics.ts';
+import type { Accepted } from '../schemas/commands.ts';
+import { isRejection, type Rejection } from '../schemas/rejections.ts';
+
+export type CommandMetrics = {
+  answered(answer: Accepted | Rejection): void;
+  /** Call what it returns when the append is answered. */
+  startAppend(records: number): () => void;
+  conflicted(): void;
+  settled(hasLanded: boolean): void;
+  streamBroke(): void;
+  /** Where the queue's length is read from when somebody asks. */
+  watchQueue(length: () => number): void;
+};
+
+export function createCommandMetrics(registry: Metrics): CommandMetrics {
+  const registers = [registry];
+  const acceptedTotal = new Counter({
+    name: 'roomlog_commands_accepted_total',
+    help: 'Commands that were accepted; changed="false" had nothing to do.',
+    labelNames: ['changed'],
+    registers,
+  });
+  const rejectedTotal = new Counter({
+    name: 'roomlog_commands_rejected_total',
+    help: 'Commands that were refused, by code.',
+    labelNames: ['code'],
+    registers,
+  });
+  const appendSeconds = new Histogram({
+    name: 'roomlog_commands_append_seconds',
+    help: 'Duration of an append, from the call to the answer of the log.',
+    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2],
+    registers,
+  });
+  const appendRecords = new Histogram({
+    name: 'roomlog_commands_append_records',
+    help: 'Events of one append: how much group commit gathers.',
+    buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000],
+    registers,
+  });
+  const conflictsTotal = new Counter({
+    name: 'roomlog_commands_conflicts_total',
+    help: 'Appends that came to nothing because another writer was first.',
+    registers,
+  });
+  const settlesTotal = new Counter({
+    name: 'roomlog_commands_settles_total',
+    help: 'Appends without an answer whose outcome was settled, by what it was.',
+    labelNames: ['landed'],
+    registers,
+  });
+  const brokenStreams = new Gauge({
+    name: 'roomlog_commands_broken_streams',
+    help: 'Streams whose log cannot be read, so that their commands are refused.',
+    registers,
+  });
+  const changed = acceptedTotal.labels('true');
+  const unchanged = acceptedTotal.labels('false');
+  return {
+    answered(answer) {
+      if (isRejection(answer)) rejectedTotal.inc({ code: answer.rejected });
+      else (answer.changed ? changed : unchanged).inc();
+    },
+    startAppend(records) {
+      appendRecords.observe(records);
+      return appendSeconds.startTimer();
+    },
+    conflicted: () => conflictsTotal.inc(),
+    settled: (hasLanded) => settlesTotal.inc({ landed: String(hasLanded) }),
+    streamBroke: () => brokenStreams.inc(),
+    watchQueue(length) {
+      new Gauge({
+        name: 'roomlog_commands_waiting',
+        help: 'Commands that wait for a decision.',
+        registers,
+        collect() {
+          this.set(length());
+        },
+      });
+    },
+  };
+}

@@ -1,0 +1,302 @@
+/* THE OWNER of a partition: decides its commands and appends what they lead to.
+ *
+ * One append is in flight at a time. What arrives meanwhile waits, and leaves together with the next one (group commit): the
+ * batch grows with the load, so the rate does not depend on how long an append takes. Sending every command at once would need
+ * as many round trips as commands; a timer that collects for some milliseconds would make a quiet system slow.
+ *
+ * What is guaranteed, whatever the network does:
+ * - An acceptance is told only when the events are in the log. A refusal is told only when the log has confirmed that nothing
+ *   was missing from the state it was decided on: by the append it came along with, else by the head. So a refusal is never
+ *   out of date either, whoever else writes.
+ * - No append is made unless everything below its offset is folded. So after a conflict the log is read first, and after an
+ *   append without an answer a barrier settles what became of it, and only then the next one leaves.
+ * - Every command gets an answer within LIMITS.commandMs of its arrival (and one tick): `log_unavailable` where nothing definite
+ *   is known by then. What became of such a command is still settled, so that repeating it is safe.
+ *
+ * Being the owner is a matter of speed alone: if two processes own a partition at once, each one's appends make the other's
+ * conflict, and nothing is lost or done twice.
+ */
+import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Codec } from '../event-log/codec/codec.ts';
+import { type EventLog, OutcomeUnknownError } from '../event-log/event-log.ts';
+import type { Ids } from '../platform/ids.ts';
+import type { Logger } from '../platform/logger.ts';
+import { type Command, streamOfRoom } from '../schemas/commands.ts';
+import { LIMITS } from '../schemas/limits.ts';
+import { type Rejection, reject } from '../schemas/rejections.ts';
+import { checkCommand } from './chatroom/decide.ts';
+import type { CommandMetrics } from './metrics.ts';
+import { AppendBatch } from './partition/append-batch.ts';
+import { PartitionState } from './partition/partition-state.ts';
+import { type Answer, WaitingCommands } from './partition/waiting-commands.ts';
+
+export type PartitionOwnerDeps = {
+  log: EventLog;
+  codec: Codec;
+  ids: Ids;
+  logger: Logger;
+  metrics: CommandMetrics;
+};
+
+/** Reads the whole partition, then owns it. Throws what the log's head and read throw. */
+export async function openPartitionOwner(partition: number, deps: PartitionOwnerDeps): Promise<PartitionOwner> {
+  const logger = deps.logger.child({ component: 'partition-owner', partition });
+  const state = new PartitionState({
+    log: deps.log,
+    codec: deps.codec,
+    partition,
+    onBroken: (stream, reason) => {
+      deps.metrics.streamBroke();
+      logger.error({ stream, reason }, 'a stream cannot be read: its commands are refused');
+    },
+  });
+  await state.readTo(await deps.log.head(partition));
+  return new PartitionOwner(state, { ...deps, logger });
+}
+
+/** Granularity of the deadline: one timer for all commands of the partition, which runs only while some wait. */
+const TICK_MS = 50;
+const DEADLINE_TICKS = Math.floor(LIMITS.commandMs / TICK_MS);
+const FIRST_PAUSE_MS = 20;
+const MAX_PAUSE_MS = 1_000;
+
+export class PartitionOwner {
+  readonly #state: PartitionState;
+  readonly #deps: PartitionOwnerDeps;
+  readonly #waiting: WaitingCommands;
+  readonly #stopping = new AbortController();
+  readonly #ended = Promise.withResolvers<void>();
+  #wake: (() => void) | null = null;
+  #ticker: NodeJS.Timeout | undefined;
+  #tick = 0;
+  /** Since which tick the log has not answered; null while it does. */
+  #failingSince: number | null = null;
+  #faultsInRow = 0;
+  #isRunning = false;
+  /** Stopped while the state was not known to be complete: nothing may be appended any more. */
+  #hasGivenUp = false;
+
+  constructor(state: PartitionState, deps: PartitionOwnerDeps) {
+    this.#state = state;
+    this.#deps = deps;
+    this.#waiting = new WaitingCommands((answer) => deps.metrics.answered(answer));
+  }
+
+  /** Commands that wait for a decision. */
+  get queueLength(): number {
+    return this.#waiting.undecided;
+  }
+
+  get brokenStreams(): ReadonlySet<string> {
+    return this.#state.brokenStreams;
+  }
+
+  /** Whether the log has not answered for so long that commands are refused without waiting. */
+  get isFailing(): boolean {
+    return this.#failingSince !== null && this.#tick - this.#failingSince >= DEADLINE_TICKS;
+  }
+
+  /** As CommandPort.execute, for commands of this partition's rooms. */
+  execute(command: Command): Promise<Answer> {
+    const refusal = this.#refuseAtOnce(command);
+    if (refusal) {
+      this.#deps.metrics.answered(refusal);
+      return Promise.resolve(refusal);
+    }
+    return new Promise((resolve) => {
+      const stream = streamOfRoom(command.body.roomId);
+      this.#waiting.push({ command, stream, cameAt: this.#tick, resolve, decisions: 0, isAnswered: false });
+      this.#startTicker();
+      this.#wake?.();
+    });
+  }
+
+  /**
+   * Resolves after stop(). Rejects on what owning cannot survive: a log that lost records (OffsetOutOfRangeError), or a bug.
+   * Either way every command still waiting is told log_unavailable.
+   */
+  async run(): Promise<void> {
+    this.#isRunning = true;
+    try {
+      while (!this.#hasGivenUp) {
+        if (this.#waiting.undecided > 0) {
+          // What other sockets have to say in this turn of the event loop shall come along.
+          await nextTurn();
+          await this.#appendWaiting();
+        } else if (this.#isStopping()) break;
+        else await this.#sleep();
+      }
+    } finally {
+      this.#isRunning = false;
+      this.#waiting.answerUntil(Number.POSITIVE_INFINITY, reject('log_unavailable'));
+      clearInterval(this.#ticker);
+      this.#ended.resolve();
+    }
+  }
+
+  /** Takes no more commands, brings those that wait to an end (within LIMITS.commandMs) and resolves when run() has ended. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#wake?.();
+    if (this.#isRunning) await this.#ended.promise;
+  }
+
+  #refuseAtOnce(command: Command): Rejection | null {
+    if (this.#isStopping() || !this.#isRunning) return reject('unavailable');
+    const refusal = checkCommand(command);
+    if (refusal) return refusal;
+    if (this.isFailing) return reject('log_unavailable');
+    return this.#waiting.undecided >= LIMITS.commandsPerPartition ? reject('busy') : null;
+  }
+
+  async #appendWaiting(): Promise<void> {
+    const batch = this.#decideBatch();
+    const expectedOffset = this.#state.nextOffset;
+    try {
+      const head = await this.#confirm(batch, expectedOffset);
+      this.#faultsInRow = 0;
+      if (head === expectedOffset) {
+        this.#state.foldAppended(batch.events);
+        this.#answer(batch, expectedOffset);
+      } else {
+        this.#deps.metrics.conflicted();
+        await this.#recover(() => this.#state.readTo(head));
+      }
+    } catch (error) {
+      if (!isRetryable(error)) throw error;
+      this.#deps.logger.warn({ err: error }, 'an append failed');
+      this.#faultsInRow++;
+      if (error instanceof OutcomeUnknownError) await this.#settle(batch, expectedOffset);
+      else await this.#recover(() => this.#readToHead());
+    }
+  }
+
+  /**
+   * Appends the batch, or asks for the head where there is nothing to append. What it gives back is the offset it was decided
+   * for when nothing was missing, else how far to read: then nothing of the batch counts.
+   */
+  async #confirm(batch: AppendBatch, expectedOffset: number): Promise<number> {
+    const { log, metrics } = this.#deps;
+    const { partition } = this.#state;
+    if (batch.isEmpty) return expectedOffset;
+    // A head below what is folded already is a new leader's that has not caught up with itself: nothing is missing.
+    if (batch.records.length === 0) return Math.max(expectedOffset, await log.head(partition));
+    const stopTimer = metrics.startAppend(batch.records.length);
+    const result = await log.append(partition, expectedOffset, batch.records);
+    stopTimer();
+    if (result.kind === 'conflict') {
+      assert.ok(result.head > expectedOffset, 'the log has lost records that were folded');
+      return result.head;
+    }
+    assert.equal(result.firstOffset, expectedOffset);
+    return expectedOffset;
+  }
+
+  #decideBatch(): AppendBatch {
+    const batch = new AppendBatch({ state: this.#state, codec: this.#deps.codec, ids: this.#deps.ids });
+    while (!batch.isFull) {
+      const waiting = this.#waiting.take();
+      if (!waiting) break;
+      if (++waiting.decisions > LIMITS.decisionsPerCommand) {
+        this.#waiting.answer(waiting, reject('log_unavailable'));
+        continue;
+      }
+      const answer = batch.add(waiting);
+      if (answer) this.#waiting.answer(waiting, answer);
+    }
+    return batch;
+  }
+
+  #answer(batch: AppendBatch, firstOffset: number): void {
+    for (const { waiting, answer } of batch.answersAt(firstOffset)) this.#waiting.answer(waiting, answer);
+    this.#waiting.dropAnswered();
+  }
+
+  /** The append may have landed. The barrier makes it definite; reading up to it tells which, and what else was written. */
+  async #settle(batch: AppendBatch, expectedOffset: number): Promise<void> {
+    const { log, metrics, logger } = this.#deps;
+    const { partition } = this.#state;
+    let hasLanded = false;
+    await this.#recover(async () => {
+      const barrier = await log.barrier(partition);
+      await this.#state.readTo(barrier, (event) => {
+        hasLanded ||= batch.beginsWith(event);
+      });
+      this.#state.skipTo(barrier + 1);
+      metrics.settled(hasLanded);
+      logger.warn({ hasLanded, barrier }, 'an append of unknown outcome is settled');
+      if (hasLanded) this.#answer(batch, expectedOffset);
+    });
+  }
+
+  async #readToHead(): Promise<void> {
+    await this.#state.readTo(await this.#deps.log.head(this.#state.partition));
+  }
+
+  /**
+   * Does the step until it succeeds, with growing pauses; then what has no answer is decided again. Meanwhile the ticker answers
+   * who has waited too long. Gives up on stop(), so what waits is told log_unavailable.
+   */
+  async #recover(step: () => Promise<void>): Promise<void> {
+    for (let attempt = 0; !this.#isStopping(); attempt++) {
+      const pauses = attempt + Math.max(0, this.#faultsInRow - 1);
+      if (pauses > 0) await this.#pause(Math.min(FIRST_PAUSE_MS * 2 ** Math.min(pauses, 10), MAX_PAUSE_MS));
+      try {
+        await step();
+        this.#failingSince = null;
+        this.#waiting.rewind();
+        return;
+      } catch (error) {
+        if (!isRetryable(error)) throw error;
+        this.#failingSince ??= this.#tick;
+        this.#startTicker();
+        if (attempt === 0) this.#deps.logger.warn({ err: error }, 'the log cannot be reached: trying again');
+      }
+    }
+    this.#hasGivenUp = true;
+  }
+
+  async #pause(ms: number): Promise<void> {
+    try {
+      await delay(ms, undefined, { signal: this.#stopping.signal });
+    } catch (error) {
+      // Being woken by stop() is no failure; the caller looks at it next.
+      if (!this.#isStopping()) throw error;
+    }
+  }
+
+  #sleep(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = () => {
+        this.#wake = null;
+        resolve();
+      };
+    });
+  }
+
+  #startTicker(): void {
+    this.#ticker ??= setInterval(() => {
+      this.#tick++;
+      this.#waiting.answerUntil(this.#tick - DEADLINE_TICKS, reject('log_unavailable'));
+      if (!this.#waiting.isEmpty || this.#failingSince !== null) return;
+      clearInterval(this.#ticker);
+      this.#ticker = undefined;
+    }, TICK_MS);
+  }
+
+  #isStopping(): boolean {
+    return this.#stopping.signal.aborted;
+  }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
+
+/** Faults of the world say of themselves whether trying again can help; everything else is a bug. */
+function isRetryable(error: unknown): boolean {
+  return error instanceof Error && 'retryable' in error && error.retryable === true;
+}
