@@ -211,7 +211,7 @@ function state(page: Page, text: string): Promise<void> {
 }
 
 async function typingIs(page: Page, text: string): Promise<void> {
-  await page.waitForFunction((expected) => document.getElementById('typing')?.textContent === expected, text);
+  await page.waitForFunction(`document.getElementById('typing')?.textContent === ${JSON.stringify(text)}`);
 }
 
 async function tokenOf(page: Page): Promise<string> {
