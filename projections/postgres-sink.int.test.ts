@@ -1,0 +1,226 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, describe, it } from 'mocha';
+import type { ChatEvent } from '../schemas/generated/events.ts';
+import { made, roomHistory } from '../tests/support/chat-events.ts';
+import { type HistoryHarness, openHistoryHarness, toChunk, toRecords } from '../tests/support/history-harness.ts';
+import { stackEnv } from '../tests/support/stack-env.ts';
+import { openTcpProxy } from '../tests/support/tcp-proxy.ts';
+import { TooManyParkedStreamsError } from './postgres-sink.ts';
+import type { ProjectedRecord } from './sink.ts';
+
+describe('a projection in PostgreSQL', () => {
+  let harness: HistoryHarness;
+
+  before(async () => {
+    harness = await openHistoryHarness();
+    await harness.openSink().load();
+  });
+
+  after(() => harness.close());
+  beforeEach(() => harness.clear());
+
+  /** Two rooms whose events alternate: red 1, green 1, red 2, … */
+  function twoRooms(length = 4): ChatEvent[] {
+    const rooms = ['red', 'green'].map(roomHistory);
+    return Array.from({ length }, (_, turn) =>
+      rooms.map((room) => room.next('ada', turn === 0 ? made.room() : made.said(`${turn}`))),
+    ).flat();
+  }
+
+  async function versions(): Promise<Record<string, number>> {
+    const { rows } = await harness.db.raw<{ rows: { room_id: string; version: string }[] }>(
+      `select room_id, version from ${harness.tables.rooms}`,
+    );
+    return Object.fromEntries(rows.map(({ room_id, version }) => [room_id, Number(version)]));
+  }
+
+  async function parkedOffsets(stream: string): Promise<number[]> {
+    const { rows } = await harness.db.raw<{ rows: { offset: string }[] }>(
+      `select "offset" from ${harness.tables.parkedRecords} where stream = ? order by "offset"`,
+      [stream],
+    );
+    return rows.map(({ offset }) => Number(offset));
+  }
+
+  const faulty = (record: ProjectedRecord): ProjectedRecord => ({ ...record, content: { fault: 'no event' } });
+
+  it('PROJ-9 goes on exactly where the last one stopped', async () => {
+    const records = toRecords(harness.codec, twoRooms());
+    const first = harness.openSink();
+    await first.load();
+    await first.write(toChunk(records.slice(0, 3), 0));
+    const second = harness.openSink();
+    assert.equal((await second.load()).get(0), 3);
+    assert.equal(await second.write(toChunk(records.slice(3), 3)), 'written');
+    assert.deepEqual(await versions(), { red: 4, green: 4 });
+  });
+
+  it('PROJ-4 a projector whose checkpoint was moved writes nothing', async () => {
+    const records = toRecords(harness.codec, twoRooms());
+    const zombie = harness.openSink();
+    await zombie.load();
+    const successor = harness.openSink();
+    await successor.load();
+    assert.equal(await successor.write(toChunk(records.slice(0, 4), 0)), 'written');
+    assert.equal(await zombie.write(toChunk(records.slice(0, 6), 0)), 'fenced');
+    assert.deepEqual(await versions(), { red: 2, green: 2 });
+    assert.equal((await zombie.load()).get(0), 4);
+  });
+
+  it('PROJ-4 of projectors that write the same at once exactly one gets it in', async () => {
+    const records = toRecords(harness.codec, twoRooms());
+    const sinks = await Promise.all(
+      Array.from({ length: 4 }, async () => {
+        const sink = harness.openSink();
+        await sink.load();
+        return sink;
+      }),
+    );
+    const outcomes = await Promise.all(sinks.map((sink) => sink.write(toChunk(records, 0))));
+    assert.deepEqual(outcomes.sort(), ['fenced', 'fenced', 'fenced', 'written']);
+  });
+
+  it('PROJ-1 a chunk that fails leaves neither rows nor a moved checkpoint', async () => {
+    const records = toRecords(harness.codec, twoRooms());
+    const sink = harness.openSink({ maxParkedStreams: 1 });
+    await sink.load();
+    // Both streams would have to be parked, which is one too many: the whole transaction goes back.
+    await assert.rejects(sink.write(toChunk(records.map(faulty), 0)), TooManyParkedStreamsError);
+    assert.deepEqual(await versions(), {});
+    assert.equal((await harness.openSink().load()).get(0), 0);
+  });
+
+  it('PROJ-6 a record that cannot be decoded parks its stream from there on, others go on', async () => {
+    const records = toRecords(harness.codec, twoRooms());
+    const sink = harness.openSink();
+    await sink.load();
+    const poisoned = records.map((record, at) => (at === 2 ? faulty(record) : record));
+    assert.equal(await sink.write(toChunk(poisoned.slice(0, 5), 0)), 'written');
+    assert.equal(await sink.write(toChunk(poisoned.slice(5), 5)), 'written');
+    assert.deepEqual(await versions(), { red: 1, green: 4 });
+    assert.deepEqual(await parkedOffsets('room-red'), [2, 4, 6]);
+    assert.deepEqual(await parkedOffsets('room-green'), []);
+    assert.equal(sink.parkedStreams, 1);
+  });
+
+  it('PROJ-6 keeps the raw bytes and the reason', async () => {
+    const records = toRecords(harness.codec, twoRooms(1));
+    const sink = harness.openSink();
+    await sink.load();
+    await sink.write(toChunk(records.map(faulty).slice(0, 1), 0));
+    const parked = await harness.db.raw(`select value from ${harness.tables.parkedRecords}`);
+    assert.deepEqual(parked.rows, [{ value: records[0]?.record.value }]);
+    const streams = await harness.db.raw(`select stream, reason, first_offset from ${harness.tables.parkedStreams}`);
+    assert.deepEqual(streams.rows, [{ stream: 'room-red', reason: 'no event', first_offset: '0' }]);
+  });
+
+  it('PROJ-6 a gap in the versions parks the stream', async () => {
+    const records = toRecords(harness.codec, twoRooms());
+    const sink = harness.openSink();
+    await sink.load();
+    const [lost] = records.splice(2, 1);
+    assert.equal(lost?.record.key, 'room-red');
+    await sink.write(toChunk(records, 0));
+    assert.deepEqual(await versions(), { red: 1, green: 4 });
+    assert.deepEqual(await parkedOffsets('room-red'), [4, 6]);
+  });
+
+  it('PROJ-6 what PostgreSQL refuses to hold parks the stream', async () => {
+    const events = twoRooms();
+    const [, , third] = events;
+    assert.ok(third?.type === 'MessageSent');
+    third.text = 'a NUL \0 that no column takes';
+    const sink = harness.openSink();
+    await sink.load();
+    assert.equal(await sink.write(toChunk(toRecords(harness.codec, events), 0)), 'written');
+    assert.deepEqual(await versions(), { red: 1, green: 4 });
+    assert.deepEqual(await parkedOffsets('room-red'), [2, 4, 6]);
+  });
+
+  it('PROJ-6 a record under the key of another stream parks that stream', async () => {
+    const records = toRecords(harness.codec, twoRooms());
+    const stray = records[3];
+    assert.ok(stray);
+    const sink = harness.openSink();
+    await sink.load();
+    records[3] = { ...stray, record: { ...stray.record, key: 'room-\0blue' } };
+    await sink.write(toChunk(records, 0));
+    assert.deepEqual(await parkedOffsets('room-\uFFFDblue'), [3]);
+    // Green lost an event by it, so green has a hole.
+    assert.deepEqual(await versions(), { red: 4, green: 1 });
+  });
+
+  it('PROJ-8 a parked stream goes on at the next start once its cause is gone', async () => {
+    const records = toRecords(harness.codec, twoRooms());
+    const sink = harness.openSink();
+    await sink.load();
+    await sink.write(
+      toChunk(
+        records.slice(0, 6).map((record, at) => (at === 2 ? faulty(record) : record)),
+        0,
+      ),
+    );
+    assert.deepEqual(await versions(), { red: 1, green: 3 });
+    // The bytes were good all along: a build that can decode them starts.
+    const repaired = harness.openSink();
+    await repaired.load();
+    assert.equal(repaired.parkedStreams, 0);
+    assert.deepEqual(await versions(), { red: 3, green: 3 });
+    // And the one that parked it, still running, does not park it further.
+    assert.equal(await sink.write(toChunk(records.slice(6), 6)), 'written');
+    assert.deepEqual(await versions(), { red: 4, green: 4 });
+    assert.deepEqual(await parkedOffsets('room-red'), []);
+  });
+
+  it('PROJ-8 a stream whose cause is still there stays parked, with all its records', async () => {
+    const records = toRecords(harness.codec, twoRooms());
+    records.splice(2, 1);
+    const sink = harness.openSink();
+    await sink.load();
+    await sink.write(toChunk(records, 0));
+    const again = harness.openSink();
+    await again.load();
+    assert.equal(again.parkedStreams, 1);
+    assert.deepEqual(await parkedOffsets('room-red'), [4, 6]);
+  });
+
+  it('several processes may create the tables at once', async () => {
+    const other = await openHistoryHarness();
+    try {
+      await Promise.all(Array.from({ length: 4 }, () => other.openSink().load()));
+      assert.deepEqual(
+        await other.openSink().load(),
+        new Map([
+          [0, 0],
+          [1, 0],
+        ]),
+      );
+    } finally {
+      await other.close();
+    }
+  });
+
+  describe('behind a proxy', () => {
+    const opened: { close(): Promise<void> }[] = [];
+
+    afterEach(async () => {
+      for (const part of opened.splice(0).reverse()) await part.close();
+    });
+
+    it('PROJ-5 says that trying again helps while PostgreSQL is away', async () => {
+      const url = new URL(stackEnv.databaseUrl());
+      const proxy = await openTcpProxy({ host: url.hostname, port: Number(url.port) });
+      opened.push(proxy);
+      url.host = `127.0.0.1:${proxy.port}`;
+      const behind = await openHistoryHarness(url.href);
+      opened.push(behind);
+      const sink = behind.openSink();
+      await sink.load();
+      await proxy.refuse();
+      const records = toRecords(behind.codec, twoRooms());
+      await assert.rejects(sink.write(toChunk(records, 0)), { retryable: true });
+      await proxy.accept();
+      assert.equal(await sink.write(toChunk(records, 0)), 'written');
+    });
+  });
+});
