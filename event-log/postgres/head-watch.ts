@@ -82,6 +82,7 @@ export class HeadWatch {
   async #listen(client: pg.Client, onAlive: () => void): Promise<void> {
     const { signal } = this.#stop;
     const broken = new AbortController();
+    const stoppedOrBroken = AbortSignal.any([signal, broken.signal]);
     client.on('end', () => broken.abort());
     client.on('notification', ({ payload }) => {
       for (const [partition, head] of parseHeads(payload ?? '')) this.noteHead(partition, head);
@@ -90,7 +91,7 @@ export class HeadWatch {
     while (!signal.aborted) {
       for (const [partition, head] of await selectHeads(client)) this.noteHead(partition, head);
       onAlive();
-      await sleep(POLL_MS, AbortSignal.any([signal, broken.signal]));
+      await sleep(POLL_MS, stoppedOrBroken);
     }
   }
 }
