@@ -25,10 +25,12 @@ import { SocketIoGateway } from './sessions/socket-io-gateway.ts';
 import { TurnQueue } from './sessions/turn-queue.ts';
 import { WsGateway } from './sessions/ws-gateway.ts';
 
-export type RealtimeSettings = { maxSockets: number; maxRooms: number; frontendUrl: string };
+export type RealtimeSettings = { maxSockets: number; maxRooms: number };
 
 export type RealtimeRoleDeps = {
   settings: RealtimeSettings;
+  /** Origins that browsers may connect from by polling; `*` allows all. Comma-separated. */
+  frontendUrl: string;
   lifecycle: Lifecycle;
   logger: Logger;
   metrics: Metrics;
@@ -99,6 +101,7 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
   const socketIo = new SocketIoGateway({
     ...sessionDeps,
     ...settings,
+    frontendUrl: deps.frontendUrl,
     path: SOCKET_IO_PATH,
     otherSockets: () => webSockets.socketCount,
   });

@@ -13,6 +13,7 @@ export class NodeSigns {
   readonly nodeId: string;
   readonly #deps: NodeSignsDeps;
   readonly #heardAtByNode = new Map<string, number>();
+  readonly #dead = new Set<string>();
   #signedAt = 0;
   #unsubscribe: (() => void) | undefined;
 
@@ -33,6 +34,7 @@ export class NodeSigns {
 
   /** Whatever a node says is a sign of life. */
   heard(nodeId: string): void {
+    this.#dead.delete(nodeId);
     this.#heardAtByNode.set(nodeId, this.#deps.clock.now());
   }
 
@@ -52,9 +54,20 @@ export class NodeSigns {
         this.#deps.logger.debug({ err: error }, 'a sign of life went nowhere');
       });
     }
-    const dead = [...this.#heardAtByNode].filter(([, heardAt]) => this.#isSilent(heardAt)).map(([nodeId]) => nodeId);
-    for (const nodeId of dead) this.#heardAtByNode.delete(nodeId);
-    return dead;
+    const newlyDead: string[] = [];
+    for (const [nodeId, heardAt] of this.#heardAtByNode) {
+      if (!this.#isSilent(heardAt)) continue;
+      if (!this.#dead.has(nodeId)) newlyDead.push(nodeId);
+      this.#dead.add(nodeId);
+      // Remembered for as long as what it left behind may be found; a name not known gets the benefit of the doubt.
+      if (now - heardAt > BOUNDS.nodeSilentMs + 2 * BOUNDS.presenceMs) this.#forget(nodeId);
+    }
+    return newlyDead;
+  }
+
+  #forget(nodeId: string): void {
+    this.#heardAtByNode.delete(nodeId);
+    this.#dead.delete(nodeId);
   }
 
   #isSilent(heardAt: number): boolean {

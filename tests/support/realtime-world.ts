@@ -87,8 +87,8 @@ export class RealtimeWorld {
       settings: {
         maxSockets: options.maxSockets ?? 1_000,
         maxRooms: options.maxRooms ?? 1_000,
-        frontendUrl: '*',
       },
+      frontendUrl: '*',
       lifecycle,
       logger: silent,
       metrics,
