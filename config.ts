@@ -5,6 +5,8 @@ import { type EventLogSettings, eventLogSettings, toEventLogSettings } from './e
 import { ConfigError, logLevelSetting, portSetting, readAll, readEnv } from './platform/env.ts';
 import { rateLimitSettings } from './platform/rate-limit.ts';
 import { readProjectionsSettings } from './projections/config.ts';
+import { readReadApiSettings } from './read-api/config.ts';
+import { readRealtimeSettings } from './realtime/config.ts';
 
 const secretSettings = {
   DATA_DIR: z.string().default('./data'),
@@ -36,9 +38,11 @@ export function readSecretConfig(): { JWT_SECRET: string | undefined; jwtSecretF
 
 /** Throws one ConfigError with all faults, those of the roles included. */
 export function readMainConfig() {
-  const { env, projections } = readAll({
+  const { env, ...roles } = readAll({
     env: () => readEnv(processSettings, process.env),
     projections: readProjectionsSettings,
+    readApi: readReadApiSettings,
+    realtime: readRealtimeSettings,
   });
   const isCluster = env.KAFKA_BROKERS !== undefined;
   const givesTokens = env.JWT_SECRET === undefined && env.JWT_PUBLIC_KEY === undefined;
@@ -65,6 +69,6 @@ export function readMainConfig() {
     rateLimit: { perSecond: env.RATE_LIMIT_PER_SECOND, burst: env.RATE_LIMIT_BURST },
     /** People read the screen of a process that gives tokens; only what needs them is said there. */
     logLevel: env.LOG_LEVEL ?? (givesTokens ? 'warn' : 'info'),
-    projections,
+    ...roles,
   };
 }

@@ -4,15 +4,17 @@ import type { Middleware } from 'koa';
 import { z } from 'zod';
 import { signToken } from '../../platform/auth.ts';
 import { Problem } from '../../platform/http-app.ts';
-import type { RateLimit } from '../../platform/rate-limit.ts';
+import { createRateLimit } from '../../platform/rate-limit.ts';
 import { LIMITS } from '../../schemas/limits.ts';
 import { isRejection } from '../../schemas/rejections.ts';
 import { parseRequest } from '../../schemas/requests.ts';
 
-export type DevTokenDeps = { secret: string; rateLimit: RateLimit; now: () => number };
+export type DevTokenDeps = { secret: string; now: () => number };
 
 const PATH = '/api/v1/dev/token';
 const TOKEN_SECONDS = 24 * 3_600;
+/** Of all callers together; they are all on this machine. */
+const LIMIT = { perSecond: 10, burst: 50, keyPrefix: 'dev-token' };
 const DevTokenRequest = z.strictObject({
   username: z
     .string()
@@ -21,7 +23,8 @@ const DevTokenRequest = z.strictObject({
 });
 
 /** `POST /api/v1/dev/token {username}` → `201 {token, userId, username, expiresAt}`; the user id is the name. */
-export function devTokenRoute({ secret, rateLimit, now }: DevTokenDeps): Middleware {
+export function devTokenRoute({ secret, now }: DevTokenDeps): Middleware {
+  const rateLimit = createRateLimit(LIMIT);
   return async (context, next) => {
     if (context.path !== PATH || !isLoopback(context.req.socket.remoteAddress)) return next();
     if (context.method !== 'POST') throw new Problem('method_not_allowed');

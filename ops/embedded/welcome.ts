@@ -1,33 +1,33 @@
 // What `npm start` says when it is up: where everything is, and examples that work as they are when pasted into a shell.
 
+import { signToken } from '../../platform/auth.ts';
+
 export type WelcomeFacts = {
-  httpPort: number;
-  socketPort: number;
-  projectionsPort: number;
-  /** Where things lie: `PostgreSQL in ./data` and the like, one line each. */
-  servers: readonly string[];
-  /** Of the demo user; null where tokens are signed by somebody else. */
-  token: string | null;
-  startedInMs: number;
+  ports: { http: number; realtime: number; projections: number };
+  /** Where the data is, in a line. */
+  database: string;
+  /** Of the tokens, where this process made it itself; then a token is shown, and what can be done with it. */
+  secret: string | undefined;
 };
 
-export const DEMO_USER = 'alice';
+const DEMO_USER = 'alice';
+const TOKEN_SECONDS = 86_400;
 const DEFAULT_SOCKET_PORT = 3002;
 
-export function welcomeText(facts: WelcomeFacts): string {
-  const { httpPort, socketPort, projectionsPort, servers, token, startedInMs } = facts;
-  const origin = `http://localhost:${httpPort}`;
-  const socketUrl = `ws://localhost:${socketPort}`;
-  const page = socketPort === DEFAULT_SOCKET_PORT ? `${origin}/` : `${origin}/?ws=${socketUrl}`;
+export function welcomeText({ ports, database, secret }: WelcomeFacts): string {
+  const origin = `http://localhost:${ports.http}`;
+  const socketUrl = `ws://localhost:${ports.realtime}`;
+  const page = ports.realtime === DEFAULT_SOCKET_PORT ? `${origin}/` : `${origin}/?ws=${socketUrl}`;
+  const token = secret === undefined ? null : signToken({ userId: DEMO_USER }, secret, TOKEN_SECONDS);
   return [
     '',
-    `Roomlog is up (${(startedInMs / 1_000).toFixed(1)} s).`,
+    `Roomlog is up, ${(process.uptime()).toFixed(1)} s after the start.`,
     '',
     `  page               ${page}`,
     `  REST API           ${origin}/api/v1`,
     `  WebSocket          ${socketUrl}   (socket.io on the same port)`,
-    `  health, metrics    ${origin}/ready   http://localhost:${projectionsPort}/metrics`,
-    ...servers.map((line) => `  ${line}`),
+    `  health, metrics    ${origin}/ready   http://localhost:${ports.projections}/metrics`,
+    `  data               ${database}`,
     '',
     ...(token === null ? withoutToken() : examples({ token, origin, socketUrl })),
     'Ctrl-C stops everything.',
