@@ -1,12 +1,11 @@
 // Where commands go in, in the process that decides them: each goes to the owner of its room's partition.
 import { partitionOf } from '../event-log/partition-of.ts';
-import type { ReadyChecks } from '../platform/http-app.ts';
 import { type Accepted, type Command, streamOfRoom } from '../schemas/commands.ts';
 import { type Rejection, reject } from '../schemas/rejections.ts';
 import type { CommandPort } from './client/command-port.ts';
 import { openPartitionOwner, type PartitionOwner, type PartitionOwnerDeps } from './partition-owner.ts';
 
-/** Broken streams that /ready names; there may be more. */
+/** Broken streams that a note names; there may be more. */
 const BROKEN_STREAMS_NAMED = 10;
 
 /**
@@ -50,18 +49,16 @@ export class Executor implements CommandPort {
     await Promise.all([...this.#owners.values()].map((owner) => owner.stop()));
   }
 
-  /** A log that does not answer makes the role unready. A broken stream does not: the others go on, so it is a note. */
-  get ready(): ReadyChecks {
-    return {
-      log: () => {
-        const failing = [...this.#owners].filter(([, owner]) => owner.isFailing).map(([partition]) => partition);
-        if (failing.length > 0) throw new Error(`the log does not answer for partitions ${failing.join(', ')}`);
-      },
-      streams: () => {
-        const broken = [...this.#owners.values()].flatMap((owner) => [...owner.brokenStreams]);
-        if (broken.length === 0) return undefined;
-        return `${broken.length} cannot be read: ${broken.slice(0, BROKEN_STREAMS_NAMED).join(', ')}`;
-      },
-    };
+  /** Throws where the log has not answered for a while, naming the partitions. */
+  checkLog(): void {
+    const failing = [...this.#owners].filter(([, owner]) => owner.isFailing).map(([partition]) => partition);
+    if (failing.length > 0) throw new Error(`the log does not answer for partitions ${failing.join(', ')}`);
+  }
+
+  /** What an operator should know of streams that cannot be read; undefined where there are none. */
+  noteOnStreams(): string | undefined {
+    const broken = [...this.#owners.values()].flatMap((owner) => [...owner.brokenStreams]);
+    if (broken.length === 0) return undefined;
+    return `${broken.length} cannot be read: ${broken.slice(0, BROKEN_STREAMS_NAMED).join(', ')}`;
   }
 }

@@ -29,7 +29,7 @@ import { checkCommand } from './chatroom/decide.ts';
 import type { CommandMetrics } from './metrics.ts';
 import { AppendBatch } from './partition/append-batch.ts';
 import { PartitionState } from './partition/partition-state.ts';
-import { type Answer, WaitingCommands } from './partition/waiting-commands.ts';
+import { type Answer, type WaitingCommand, WaitingList } from './partition/waiting-list.ts';
 
 export type PartitionOwnerDeps = {
   log: EventLog;
@@ -64,7 +64,7 @@ const MAX_PAUSE_MS = 1_000;
 export class PartitionOwner {
   readonly #state: PartitionState;
   readonly #deps: PartitionOwnerDeps;
-  readonly #waiting: WaitingCommands;
+  readonly #waiting: WaitingList<WaitingCommand>;
   readonly #stopping = new AbortController();
   readonly #ended = Promise.withResolvers<void>();
   #wake: (() => void) | null = null;
@@ -80,12 +80,12 @@ export class PartitionOwner {
   constructor(state: PartitionState, deps: PartitionOwnerDeps) {
     this.#state = state;
     this.#deps = deps;
-    this.#waiting = new WaitingCommands((answer) => deps.metrics.answered(answer));
+    this.#waiting = new WaitingList((answer) => deps.metrics.answered(answer));
   }
 
   /** Commands that wait for a decision. */
   get queueLength(): number {
-    return this.#waiting.undecided;
+    return this.#waiting.untaken;
   }
 
   get brokenStreams(): ReadonlySet<string> {
@@ -120,7 +120,7 @@ export class PartitionOwner {
     this.#isRunning = true;
     try {
       while (!this.#hasGivenUp) {
-        if (this.#waiting.undecided > 0) {
+        if (this.#waiting.untaken > 0) {
           // What other sockets have to say in this turn of the event loop shall come along.
           await nextTurn();
           await this.#appendWaiting();
@@ -147,7 +147,7 @@ export class PartitionOwner {
     const refusal = checkCommand(command);
     if (refusal) return refusal;
     if (this.isFailing) return reject('log_unavailable');
-    return this.#waiting.undecided >= LIMITS.commandsPerPartition ? reject('busy') : null;
+    return this.#waiting.untaken >= LIMITS.commandsPerPartition ? reject('busy') : null;
   }
 
   async #appendWaiting(): Promise<void> {

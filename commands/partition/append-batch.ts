@@ -14,7 +14,7 @@ import { evolve, type RoomState } from '../chatroom/state.ts';
 import { fingerprintOfCommand } from './fingerprint.ts';
 import type { PartitionState } from './partition-state.ts';
 import { commandKey, idOf, rememberedAnswer } from './remembered-commands.ts';
-import type { Answer, WaitingCommand } from './waiting-commands.ts';
+import type { Answer, WaitingCommand } from './waiting-list.ts';
 
 export type AppendBatchDeps = { state: PartitionState; codec: Codec; ids: Ids };
 

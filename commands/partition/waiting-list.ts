@@ -1,65 +1,69 @@
-// The commands of one partition that have no answer yet, in the order they came. The decided ones, whose append is in flight,
-// are always in front of the undecided ones, so one list and a mark are enough: an append that came to nothing moves the mark
-// back to the front, and whoever waits longest is always first.
+// Commands that have no answer yet, in the order they came. Those under way (their append, or their request, is in flight) are
+// always in front of the others, so one list and a mark are enough: an append that came to nothing moves the mark back to the
+// front, and whoever waits longest is always first.
 import type { Accepted, Command } from '../../schemas/commands.ts';
 import type { Rejection } from '../../schemas/rejections.ts';
 
 export type Answer = Accepted | Rejection;
 
-export type WaitingCommand = {
-  readonly command: Command;
-  readonly stream: string;
-  /** When it came, in ticks of its partition's clock. */
+export type Waiting = {
+  /** When it came, in ticks of who keeps the list. */
   readonly cameAt: number;
   readonly resolve: (answer: Answer) => void;
-  /** How often it was decided. */
-  decisions: number;
   isAnswered: boolean;
 };
 
-export class WaitingCommands {
+/** A command that waits for its decision. */
+export type WaitingCommand = Waiting & {
+  readonly command: Command;
+  readonly stream: string;
+  /** How often it was decided. */
+  decisions: number;
+};
+
+export class WaitingList<Item extends Waiting> {
   readonly #onAnswer: (answer: Answer) => void;
-  /** Everything below `#first` has been dropped, from `#undecided` on nothing is decided. */
-  #items: WaitingCommand[] = [];
+  /** Everything below `#first` has been dropped; from `#notTaken` on nothing is under way. */
+  #items: Item[] = [];
   #first = 0;
-  #undecided = 0;
+  #notTaken = 0;
 
   constructor(onAnswer: (answer: Answer) => void) {
     this.#onAnswer = onAnswer;
   }
 
-  /** How many wait for a decision. */
-  get undecided(): number {
-    return this.#items.length - this.#undecided;
+  /** How many are not under way. */
+  get untaken(): number {
+    return this.#items.length - this.#notTaken;
   }
 
   get isEmpty(): boolean {
     return this.#first === this.#items.length;
   }
 
-  push(waiting: WaitingCommand): void {
+  push(waiting: Item): void {
     this.#items.push(waiting);
   }
 
-  /** The next one to decide, or undefined. Those that were told something already are passed over: nobody waits for them. */
-  take(): WaitingCommand | undefined {
-    while (this.#undecided < this.#items.length) {
-      const waiting = this.#items[this.#undecided++];
+  /** The next one, which is under way from now on, or undefined. Those that were told something already are passed over: nobody waits for them. */
+  take(): Item | undefined {
+    while (this.#notTaken < this.#items.length) {
+      const waiting = this.#items[this.#notTaken++];
       if (waiting && !waiting.isAnswered) return waiting;
     }
     return undefined;
   }
 
-  answer(waiting: WaitingCommand, answer: Answer): void {
+  answer(waiting: Item, answer: Answer): void {
     if (waiting.isAnswered) return;
     waiting.isAnswered = true;
     this.#onAnswer(answer);
     waiting.resolve(answer);
   }
 
-  /** Everything that was decided and has no answer is to be decided again. */
+  /** Nothing is under way any more: all that has no answer is to be taken again. */
   rewind(): void {
-    this.#undecided = this.#first;
+    this.#notTaken = this.#first;
   }
 
   /** Answers all that came at or before that tick. */
@@ -75,10 +79,10 @@ export class WaitingCommands {
   /** Lets go of what is answered in front. */
   dropAnswered(): void {
     while (this.#first < this.#items.length && this.#items[this.#first]?.isAnswered) this.#first++;
-    this.#undecided = Math.max(this.#undecided, this.#first);
+    this.#notTaken = Math.max(this.#notTaken, this.#first);
     if (this.#first < COMPACT_FROM && !this.isEmpty) return;
     this.#items = this.isEmpty ? [] : this.#items.slice(this.#first);
-    this.#undecided -= this.#first;
+    this.#notTaken -= this.#first;
     this.#first = 0;
   }
 }

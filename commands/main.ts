@@ -1,0 +1,45 @@
+// The commands role as a process of its own.
+import { openEventLog } from '../event-log/open-event-log.ts';
+import { createTokenVerifier } from '../platform/auth.ts';
+import { systemClock } from '../platform/clock.ts';
+import { closeServer, createHttpApp, listen } from '../platform/http-app.ts';
+import { uuidv7Ids } from '../platform/ids.ts';
+import { Lifecycle, stopOnSignals } from '../platform/lifecycle.ts';
+import { createLogger } from '../platform/logger.ts';
+import { createMetrics } from '../platform/metrics.ts';
+import { createRateLimit } from '../platform/rate-limit.ts';
+import { openRedis } from '../platform/redis.ts';
+import { LIMITS } from '../schemas/limits.ts';
+import { REJECTIONS } from '../schemas/rejections.ts';
+import { readCommandsConfig } from './config.ts';
+import { openCommandsRole } from './role.ts';
+
+const config = readCommandsConfig();
+const logger = createLogger('commands', config.logLevel);
+const verifier = createTokenVerifier(config.tokenKeys);
+const lifecycle = new Lifecycle({ log: logger, onFailure: () => process.exit(1) });
+stopOnSignals(lifecycle, (code) => process.exit(code));
+const metrics = createMetrics();
+
+const { log: eventLog, codec } = await openEventLog(config.eventLog, { logger, clientId: 'roomlog-commands' });
+lifecycle.add('event log', () => eventLog.close());
+const redis = config.redis === null ? undefined : openRedis({ ...config.redis, connectionName: 'commands' }, logger);
+lifecycle.add('redis', async () => redis?.disconnect());
+const writeLimit = createRateLimit({ ...config.rateLimit, keyPrefix: 'writes', redis });
+
+const { internalSecret } = config;
+const deps = { lifecycle, logger, metrics, eventLog, codec, verifier, writeLimit, internalSecret };
+const role = await openCommandsRole({ ...deps, ids: uuidv7Ids, clock: systemClock });
+const app = createHttpApp({
+  role: role.name,
+  log: logger,
+  metrics,
+  problems: REJECTIONS,
+  frontendUrl: config.frontendUrl,
+  bodyLimitBytes: LIMITS.httpBodyBytes,
+  ready: role.ready,
+});
+for (const route of role.routes) app.use(route);
+const server = await listen(app, config.port);
+lifecycle.add('http', () => closeServer(server));
+logger.info({ port: config.port }, 'the commands role is up');
