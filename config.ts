@@ -21,6 +21,7 @@ const processSettings = {
   REDIS_HOST: z.string().optional(),
   REDIS_PORT: portSetting(6_379),
   JWT_PUBLIC_KEY: z.string().optional(),
+  INTERNAL_SECRET: z.string().min(16).optional(),
   FRONTEND_URL: z.string().optional(),
   CHAT_SERVICE_PORT: portSetting(3_000),
   REALTIME_PORT: portSetting(3_002),
@@ -63,6 +64,8 @@ export function readMainConfig() {
     logTopic: env.LOG_TOPIC,
     redis: env.REDIS_HOST === undefined ? null : { host: env.REDIS_HOST, port: env.REDIS_PORT },
     tokens: { secret: env.JWT_SECRET, publicKeyPem: env.JWT_PUBLIC_KEY },
+    /** Null: there are no other processes that hand in commands. */
+    internalSecret: env.INTERNAL_SECRET ?? null,
     /** Tokens are signed with a secret that this process makes itself, and demo users get one for the asking. */
     givesTokens,
     frontendUrl: env.FRONTEND_URL ?? ownOrigins.join(','),

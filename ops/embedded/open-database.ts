@@ -30,7 +30,8 @@ export async function openDatabase(deps: OpenDatabaseDeps): Promise<{ url: strin
     onProgress: (line) => logger.info({ line }, 'starting PostgreSQL'),
   });
   lifecycle.add('PostgreSQL', () => server.stop());
-  const folder = relative(process.cwd(), dataDir) || dataDir;
+  const inside = relative(process.cwd(), dataDir);
+  const folder = inside === '' || inside.startsWith('..') ? dataDir : `./${inside}`;
   return {
     url: server.databaseUrl,
     description: `${folder} (PostgreSQL on 127.0.0.1:${server.port})`,

@@ -50,7 +50,7 @@ describe('npm start in a fresh clone', function () {
     const examples = shown.split('\n').filter((line) => /^(export |ROOM=|curl |echo )/.test(line));
     assert.ok(examples.length >= 6, shown);
     const pasted = await runCommand('bash', ['-c', inClone(examples)], { timeoutMs: 30_000, cwd: clone });
-    const [roomId = '', list = '', sent = '', history = '', ...chat] = pasted.split('\n');
+    const [roomId = '', sent = '', list = '', history = '', ...chat] = pasted.split('\n');
     assert.match(roomId, /^[0-9a-f-]{36}$/, pasted);
     assert.ok(list.includes(roomId), list);
     assert.match(sent, /"message":"Hello over REST"/);
