@@ -1,7 +1,6 @@
 // POST /api/v1/chatroom/…: rooms and who is in them.
 import Router from '@koa/router';
 import type { Context, Middleware } from 'koa';
-import { idFromWords } from '../../platform/ids.ts';
 import { type Accepted, type CommandBody, type CreateRoom, subjectOf } from '../../schemas/commands.ts';
 import {
   ChangeRoomRequest,
@@ -12,6 +11,7 @@ import {
 } from '../../schemas/requests.ts';
 import { toTimestamp } from '../../schemas/views.ts';
 import type { RoomView } from '../../schemas/wire.ts';
+import { roomIdFor } from '../client/room-id.ts';
 import { type Caller, callerOf, mustExecute, orProblem, type RouteDeps } from './caller.ts';
 
 /** `before` is what every request passes first: authentication and the rate limit. */
@@ -24,7 +24,7 @@ export function createChatroomRoutes(before: Middleware[], deps: RouteDeps): Rou
     const caller = callerOf(context, request, deps);
     const body: CreateRoom = {
       type: 'CreateRoom',
-      roomId: newRoomId(caller, request.commandId, deps),
+      roomId: roomIdFor({ userId: subjectOf(caller).userId, commandId: request.commandId }, deps.ids),
       spaceId: request.roomid,
       name: request.name,
       description: request.description ?? '',
@@ -72,11 +72,6 @@ export function createChatroomRoutes(before: Middleware[], deps: RouteDeps): Rou
   });
 
   return router;
-}
-
-/** The id follows from the command where the caller named it, so that a repeated creation finds the room of the first. */
-function newRoomId(caller: Caller, commandId: string | undefined, { ids }: RouteDeps): string {
-  return commandId === undefined ? ids.next() : idFromWords('room', subjectOf(caller).userId, commandId);
 }
 
 /** `changed: false` says that there was nothing to do, which is no error. */

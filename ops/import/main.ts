@@ -1,6 +1,7 @@
 // `npm run import -- <file>`: feeds a recorded chat to a running Roomlog through its public interfaces, as an operator who acts for
 // the users of the recording. Exit code 0: the file is through; 1: it cannot go on; 2: the command line or the file is wrong;
 // 130: interrupted. Run again, it goes on where it stopped.
+import jwt from 'jsonwebtoken';
 import { readSecretConfig } from '../../config.ts';
 import { signToken } from '../../platform/auth.ts';
 import { readOrCreateSecret } from '../../platform/secret-file.ts';
@@ -30,7 +31,7 @@ async function main(args: string[]): Promise<number> {
     await rest.get('/health');
     const { fileId, rooms } = survey;
     const { window, space: spaceId } = options;
-    const resume = await findResumePoint({ rest, fileId, spaceId, rooms, window });
+    const resume = await findResumePoint({ rest, operatorId: userOf(token), fileId, spaceId, rooms, window });
     if (resume.firstLine > 0) say(`${count(resume.firstLine)} events are there already: going on behind them.`);
     const run = new ImportRun({
       lines: readChatLines(options.file),
@@ -90,6 +91,12 @@ async function makeOperatorToken(): Promise<string> {
   const { JWT_SECRET, jwtSecretFile } = readSecretConfig();
   const secret = JWT_SECRET ?? (await readOrCreateSecret(jwtSecretFile));
   return signToken({ userId: OPERATOR, username: OPERATOR, isOperator: true }, secret, TOKEN_SECONDS);
+}
+
+/** The server checks tokens; the import only has to know its own name. */
+function userOf(token: string): string {
+  const claims = jwt.decode(token, { json: true });
+  return String(claims?.sub ?? claims?.userId ?? claims?.id ?? '');
 }
 
 function describeSurvey(file: string, { lines, rooms, countByType }: ChatSurvey): string {

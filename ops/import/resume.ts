@@ -2,9 +2,9 @@
 // line they came from. As no line is started that is a whole window ahead of the first unfinished one (schedule.ts), every line
 // up to `newest line - window` is done; of the lines behind it those whose message is already there are left out, and the others
 // are sent again under the commandIds they had, which the server knows.
+import { roomIdOf } from '../../commands/client/room-id.ts';
 import { lineOfCommand } from './planner.ts';
-import type { CreatedRoom, MessagePage, RestClient } from './rest-client.ts';
-import { insist } from './rest-client.ts';
+import { type CreatedRoom, insist, type MessagePage, RefusedError, type RestClient } from './rest-client.ts';
 
 export type ResumePoint = {
   roomIdByName: Map<string, string>;
@@ -17,6 +17,8 @@ export type ResumePoint = {
 /** Creates the rooms that are not there and finds where to go on. Rejects like `insist`. */
 export async function findResumePoint(options: {
   rest: RestClient;
+  /** The user that the token speaks for. */
+  operatorId: string;
   fileId: string;
   spaceId: string;
   rooms: readonly string[];
@@ -26,9 +28,9 @@ export async function findResumePoint(options: {
   const roomIdByName = new Map<string, string>();
   const lines: number[] = [];
   for (const name of options.rooms) {
-    const { chatroom } = await createRoom(options, name);
-    roomIdByName.set(name, chatroom.id);
-    lines.push(...(await newestLines({ rest, fileId, roomId: chatroom.id, window })));
+    const roomId = await createRoom(options, name);
+    roomIdByName.set(name, roomId);
+    lines.push(...(await newestLines({ rest, fileId, roomId, window })));
   }
   const newest = lines.reduce((max, line) => Math.max(max, line), -1);
   const firstLine = Math.max(0, newest - window + 1);
@@ -37,19 +39,21 @@ export async function findResumePoint(options: {
 
 const PAGE = 100;
 
-function createRoom(
-  options: { rest: RestClient; fileId: string; spaceId: string },
+/** The room's id, whether it is made now or was made by an earlier run, however long ago. */
+async function createRoom(
+  options: { rest: RestClient; operatorId: string; fileId: string; spaceId: string },
   name: string,
-): Promise<CreatedRoom> {
+): Promise<string> {
   const commandId = `${options.fileId}:room:${options.spaceId}:${name}`;
-  return insist(`creating room ${name}`, () =>
-    options.rest.post<CreatedRoom>('/api/v1/chatroom/create', {
-      roomid: options.spaceId,
-      name,
-      description: `Imported from file ${options.fileId}.`,
-      commandId,
-    }),
-  );
+  const room = { roomid: options.spaceId, name, description: `Imported from file ${options.fileId}.`, commandId };
+  try {
+    const create = () => options.rest.post<CreatedRoom>('/api/v1/chatroom/create', room);
+    return (await insist(`creating room ${name}`, create)).chatroom.id;
+  } catch (error) {
+    // The server remembers the newest commands of a room only; this one was long ago.
+    if (!(error instanceof RefusedError) || error.code !== 'room_exists') throw error;
+    return roomIdOf({ userId: options.operatorId, commandId });
+  }
 }
 
 /**
