@@ -1,5 +1,6 @@
 // The settings of the socket node.
 import { z } from 'zod';
+import { internalSecretSettings, toInternalSecret } from '../commands/client/internal-secret.ts';
 import { type EventLogSettings, eventLogSettings, toEventLogSettings } from '../event-log/config.ts';
 import { countSetting, logLevelSetting, portSetting, readEnv } from '../platform/env.ts';
 import { rateLimitSettings } from '../platform/rate-limit.ts';
@@ -16,6 +17,7 @@ const processSettings = {
   ...eventLogSettings,
   ...roleSettings,
   ...rateLimitSettings,
+  ...internalSecretSettings,
   DATABASE_URL: z.string().min(1),
   /** Where the commands role listens. */
   COMMANDS_URL: z.url({ protocol: /^https?$/ }),
@@ -34,6 +36,7 @@ export type RealtimeConfig = {
   frontendUrl: string;
   databaseUrl: string;
   commandsUrl: string;
+  internalSecret: string;
   eventLog: EventLogSettings;
   logTopic: string;
   redis: { host: string; port: number } | null;
@@ -56,6 +59,7 @@ export function readRealtimeConfig(): RealtimeConfig {
     frontendUrl: env.FRONTEND_URL,
     databaseUrl: env.DATABASE_URL,
     commandsUrl: env.COMMANDS_URL,
+    internalSecret: toInternalSecret(env),
     eventLog: toEventLogSettings(env, env.DATABASE_URL),
     logTopic: env.LOG_TOPIC,
     redis: env.REDIS_HOST === undefined ? null : { host: env.REDIS_HOST, port: env.REDIS_PORT },
