@@ -1,12 +1,14 @@
 // The settings of the commands role in a process of its own.
 import { z } from 'zod';
 import { type EventLogSettings, eventLogSettings, toEventLogSettings } from '../event-log/config.ts';
-import { ConfigError, logLevelSetting, portSetting, readEnv } from '../platform/env.ts';
+import { logLevelSetting, portSetting, readEnv } from '../platform/env.ts';
 import { rateLimitSettings } from '../platform/rate-limit.ts';
+import { internalSecretSettings, toInternalSecret } from './client/internal-secret.ts';
 
 const processSettings = {
   ...eventLogSettings,
   ...rateLimitSettings,
+  ...internalSecretSettings,
   /** Only asked for where the log is on PostgreSQL. */
   DATABASE_URL: z.string().optional(),
   REDIS_HOST: z.string().optional(),
@@ -16,8 +18,6 @@ const processSettings = {
   LOG_LEVEL: logLevelSetting.default('info'),
   JWT_SECRET: z.string().optional(),
   JWT_PUBLIC_KEY: z.string().optional(),
-  /** What our own processes know each other by; JWT_SECRET where it is not set. */
-  INTERNAL_SECRET: z.string().min(16).optional(),
 };
 
 export type CommandsConfig = {
@@ -34,10 +34,6 @@ export type CommandsConfig = {
 /** Throws ConfigError. */
 export function readCommandsConfig(): CommandsConfig {
   const env = readEnv(processSettings, process.env);
-  const internalSecret = env.INTERNAL_SECRET ?? env.JWT_SECRET;
-  if (internalSecret === undefined) {
-    throw new ConfigError('The socket nodes need a way in: set INTERNAL_SECRET, or JWT_SECRET, on both sides.');
-  }
   return {
     port: env.CHAT_SERVICE_PORT,
     logLevel: env.LOG_LEVEL,
@@ -45,7 +41,7 @@ export function readCommandsConfig(): CommandsConfig {
     eventLog: toEventLogSettings(env, env.DATABASE_URL),
     redis: env.REDIS_HOST === undefined ? null : { host: env.REDIS_HOST, port: env.REDIS_PORT },
     tokenKeys: { secret: env.JWT_SECRET, publicKeyPem: env.JWT_PUBLIC_KEY },
-    internalSecret,
+    internalSecret: toInternalSecret(env),
     rateLimit: { perSecond: env.RATE_LIMIT_PER_SECOND, burst: env.RATE_LIMIT_BURST },
   };
 }

@@ -1,0 +1,97 @@
+// The commands role behind a real HTTP server, over any log.
+import assert from 'node:assert/strict';
+import type { AddressInfo } from 'node:net';
+import type { CommandPort } from '../../commands/client/command-port.ts';
+import { openCommandsRole } from '../../commands/role.ts';
+import type { Codec } from '../../event-log/codec/codec.ts';
+import type { EventLog } from '../../event-log/event-log.ts';
+import { createTokenVerifier, signToken } from '../../platform/auth.ts';
+import { systemClock } from '../../platform/clock.ts';
+import { closeServer, createHttpApp, listen } from '../../platform/http-app.ts';
+import { uuidv7Ids } from '../../platform/ids.ts';
+import { Lifecycle } from '../../platform/lifecycle.ts';
+import { createLogger } from '../../platform/logger.ts';
+import { createMetrics } from '../../platform/metrics.ts';
+import { createRateLimit } from '../../platform/rate-limit.ts';
+import { LIMITS } from '../../schemas/limits.ts';
+import { REJECTIONS } from '../../schemas/rejections.ts';
+import { testCodec } from './write-side.ts';
+
+export const JWT_SECRET = 'a secret that only these tests know';
+export const INTERNAL_SECRET = 'another secret of these tests';
+
+export type Reply = { status: number; headers: Headers; body: Record<string, unknown>; text: string };
+
+export type CommandsServer = {
+  url: string;
+  commands: CommandPort;
+  /** As a user of that name; null sends no token. */
+  post(path: string, body: unknown, user?: string | null): Promise<Reply>;
+  get(path: string): Promise<Reply>;
+  close(): Promise<void>;
+};
+
+export async function openCommandsServer(
+  eventLog: EventLog,
+  options: { codec?: Codec; rateLimit?: { perSecond: number; burst: number } } = {},
+): Promise<CommandsServer> {
+  const logger = createLogger('test', 'silent');
+  const failures: string[] = [];
+  const lifecycle = new Lifecycle({ log: logger, onFailure: () => failures.push('a part failed') });
+  const metrics = createMetrics();
+  const role = await openCommandsRole({
+    lifecycle,
+    logger,
+    metrics,
+    eventLog,
+    codec: options.codec ?? testCodec,
+    verifier: createTokenVerifier({ secret: JWT_SECRET }),
+    writeLimit: createRateLimit({ ...(options.rateLimit ?? { perSecond: 0, burst: 0 }), keyPrefix: 'test' }),
+    internalSecret: INTERNAL_SECRET,
+    ids: uuidv7Ids,
+    clock: systemClock,
+  });
+  const app = createHttpApp({
+    role: role.name,
+    log: logger,
+    metrics,
+    problems: REJECTIONS,
+    frontendUrl: '*',
+    bodyLimitBytes: LIMITS.httpBodyBytes,
+    ready: role.ready,
+  });
+  for (const route of role.routes) app.use(route);
+  const server = await listen(app, 0, '127.0.0.1');
+  lifecycle.add('http', () => closeServer(server, 100));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    url,
+    commands: role.commands,
+    post: (path, body, user = 'ada') =>
+      ask(`${url}${path}`, {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          ...(user === null ? {} : { authorization: `Bearer ${tokenOf(user)}` }),
+        },
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+      }),
+    get: (path) => ask(`${url}${path}`),
+    close: async () => {
+      await lifecycle.stop();
+      assert.deepEqual(failures, []);
+    },
+  };
+}
+
+/** The user `operator` has the operator's role; the shown name is the user id in capitals. */
+export function tokenOf(userId: string): string {
+  return signToken({ userId, username: userId.toUpperCase(), isOperator: userId === 'operator' }, JWT_SECRET, 600);
+}
+
+export async function ask(url: string, init: RequestInit = {}): Promise<Reply> {
+  const response = await fetch(url, init);
+  const text = await response.text();
+  const isJson = /json/.test(response.headers.get('content-type') ?? '');
+  return { status: response.status, headers: response.headers, text, body: isJson ? JSON.parse(text) : {} };
+}
