@@ -37,7 +37,7 @@ describe('npm start in a fresh clone', function () {
   });
 
   after(async () => {
-    if (running?.exitCode === null) await endGroup('SIGKILL');
+    if (running?.exitCode === null && running.signalCode === null) await endGroup('SIGKILL');
     await rm(clone, { recursive: true, force: true });
   });
 

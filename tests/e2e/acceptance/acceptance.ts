@@ -46,16 +46,19 @@ export function describeAcceptance(name: string, openWay: OpenWay): void {
     describeOperations(getWay);
     describeRestarts(getWay);
 
-    it('has survived all of this in the processes it was left in, and ends in an orderly way', async function () {
-      this.timeout(OPEN_TIMEOUT_MS);
-      const running = getWay();
-      assert.ok(running.processes().every(({ isRunning }) => isRunning));
-      way = undefined;
-      const codes = await running.close();
-      assert.deepEqual(
-        codes,
-        codes.map(() => 0),
-      );
+    // A suite of its own, because the tests of a suite run before the suites in it.
+    describe('in the end', () => {
+      it('has survived all of this in the processes it was left in, and ends in an orderly way', async function () {
+        this.timeout(OPEN_TIMEOUT_MS);
+        const running = getWay();
+        assert.ok(running.processes().every(({ isRunning }) => isRunning));
+        way = undefined;
+        const codes = await running.close();
+        assert.deepEqual(
+          codes,
+          codes.map(() => 0),
+        );
+      });
     });
   });
 }
