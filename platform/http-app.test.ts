@@ -131,6 +131,40 @@ describe('the HTTP app of every role', () => {
     assert.match(await (await fetch(`${origin}/metrics`)).text(), /roomlog_test_http_seconds_bucket/);
   });
 
+  it('PLT-6 lets requests under way end, and is closed soon although a client goes on asking', async () => {
+    const waiting = Promise.withResolvers<void>();
+    const arrived = Promise.withResolvers<void>();
+    const app = createHttpApp({
+      role: 'closing',
+      log: createLogger('test', 'silent'),
+      metrics: createMetrics(),
+      problems: PROBLEMS,
+      frontendUrl: '*',
+      bodyLimitBytes: 1_024,
+      ready: {},
+    });
+    app.use(async (context) => {
+      if (context.path === '/slow') {
+        arrived.resolve();
+        await waiting.promise;
+      }
+      context.body = { done: true };
+    });
+    const closing = await listen(app, 0, '127.0.0.1');
+    const url = `http://127.0.0.1:${(closing.address() as AddressInfo).port}`;
+    const asking = (async () => {
+      for (;;) {
+        if (!(await fetch(`${url}/quick`).catch(() => null))) return;
+      }
+    })();
+    const slow = fetch(`${url}/slow`);
+    await arrived.promise;
+    const closed = closeServer(closing, 60_000);
+    waiting.resolve();
+    assert.equal((await slow).status, 200);
+    await Promise.all([closed, asking]);
+  });
+
   it('PLT-16 names every request', async () => {
     const idOf = async (headers: Record<string, string>) =>
       (await fetch(`${origin}/health`, { headers })).headers.get('x-request-id');

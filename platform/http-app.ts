@@ -1,6 +1,6 @@
 // A Koa app as every role has it: problem+json for every error, CORS, security headers, a body limit, request ids, /health,
 // /ready and /metrics. It knows no chat: the codes and their statuses are passed in.
-import type { Server } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
 import { bodyParser } from '@koa/bodyparser';
 import cors from '@koa/cors';
 import Koa from 'koa';
@@ -87,15 +87,22 @@ export function listen(app: Koa, port: number, host?: string): Promise<Server> {
 /** Stops taking connections, lets requests in flight end, then closes what is left after `graceMs`. */
 export function closeServer(server: Server, graceMs = 5_000): Promise<void> {
   return new Promise((resolve) => {
+    // A client that sends one request after the other on a kept-alive connection would never be idle at the right moment.
+    server.prependListener('request', (_request, response: ServerResponse) =>
+      response.setHeader('Connection', 'close'),
+    );
+    const idle = setInterval(() => server.closeIdleConnections(), CLOSE_IDLE_EVERY_MS);
     const timer = setTimeout(() => server.closeAllConnections(), graceMs);
     server.close(() => {
       clearTimeout(timer);
+      clearInterval(idle);
       resolve();
     });
     server.closeIdleConnections();
   });
 }
 
+const CLOSE_IDLE_EVERY_MS = 20;
 const EXPOSED_HEADERS = ['Retry-After', 'x-request-id', 'x-cache', 'x-position', 'x-lag-events'];
 const CONTENT_SECURITY_POLICY = {
   defaultSrc: ["'self'"],
