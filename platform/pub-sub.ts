@@ -68,6 +68,8 @@ export function createRedisPubSub(deps: RedisPubSubDeps): PubSub {
   });
 
   async function subscribeAll(channels: string[]): Promise<void> {
+    // What cannot be sent now is made up for by the handler of ready above.
+    if (subscriber.status !== 'ready') return;
     try {
       await subscriber.subscribe(...channels.map((channel) => prefix + channel));
     } catch (error) {
