@@ -6,7 +6,7 @@ import type { RateLimit } from './rate-limit.ts';
 /** `open` makes a limit of its own name: 2 calls a second, 4 at once, so 4 calls in 2 seconds. */
 export function describeRateLimitContract(where: string, open: () => RateLimit): void {
   describe(`rate limit in ${where}`, () => {
-    it('PLT-RATE-1 lets a burst through, then refuses and says how long to wait', async () => {
+    it('RATE-1 lets a burst through, then refuses and says how long to wait', async () => {
       const limit = open();
       for (let call = 0; call < 4; call++) assert.equal(await limit.consume('ada'), null);
       for (let call = 0; call < 3; call++) {

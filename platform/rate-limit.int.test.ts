@@ -36,7 +36,7 @@ describe('rate limit with Redis', () => {
 
   describeRateLimitContract('Redis', () => createRateLimit({ perSecond: 2, burst: 4, keyPrefix: newPrefix(), redis }));
 
-  it('PLT-RATE-3 counts the calls of all processes together', async () => {
+  it('RATE-3 counts the calls of all processes together', async () => {
     const keyPrefix = newPrefix();
     const one = createRateLimit({ perSecond: 2, burst: 4, keyPrefix, redis });
     const other = createRateLimit({ perSecond: 2, burst: 4, keyPrefix, redis });
@@ -63,7 +63,7 @@ describe('rate limit with Redis', () => {
       await proxy.close();
     });
 
-    it('PLT-RATE-4 goes on counting in memory, at once', async () => {
+    it('RATE-4 goes on counting in memory, at once', async () => {
       const limit = createRateLimit({ perSecond: 2, burst: 4, keyPrefix: newPrefix(), redis: far });
       assert.equal(await limit.consume('ada'), null);
       const closed = once(far, 'close');

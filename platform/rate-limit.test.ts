@@ -6,7 +6,7 @@ import { describeRateLimitContract } from './rate-limit-contract.ts';
 describeRateLimitContract('memory', () => createRateLimit({ perSecond: 2, burst: 4, keyPrefix: 'test' }));
 
 describe('rate limit', () => {
-  it('PLT-RATE-2 0 per second turns it off', async () => {
+  it('RATE-2 0 per second turns it off', async () => {
     const limit = createRateLimit({ perSecond: 0, burst: 1, keyPrefix: 'test' });
     for (let call = 0; call < 100; call++) assert.equal(await limit.consume('ada'), null);
   });
