@@ -12,14 +12,14 @@ const ROOMS = ['red', 'green', 'blue'];
 const START = Date.UTC(2026, 0, 1);
 
 /** Well-formed text of up to `max` code points, without control characters: names and ids. */
-export function arbitraryName(max = 40, min = 1): fc.Arbitrary<string> {
+function arbitraryName(max = 40, min = 1): fc.Arbitrary<string> {
   return fc.string({ unit: 'grapheme', minLength: min, maxLength: max }).filter((text) => {
     return !/\p{Cc}/u.test(text) && text.isWellFormed() && [...text].length <= max && [...text].length >= min;
   });
 }
 
 /** Text that the message rules accept. */
-export const arbitraryText: fc.Arbitrary<string> = fc
+const arbitraryText: fc.Arbitrary<string> = fc
   .oneof(
     fc.string({ unit: 'grapheme', minLength: 1, maxLength: 60 }),
     fc.constantFrom('<b>&"\'</b>', "'; drop table", 'a\tb\nc'),
@@ -27,7 +27,7 @@ export const arbitraryText: fc.Arbitrary<string> = fc
   .filter((text) => !/[^\P{Cc}\t\n]/u.test(text));
 
 /** Text of which some are refused: empty, too long, control characters, lone surrogates. */
-export const arbitraryAnyText: fc.Arbitrary<string> = fc.oneof(
+const arbitraryAnyText: fc.Arbitrary<string> = fc.oneof(
   { weight: 8, arbitrary: arbitraryText },
   {
     weight: 1,
@@ -39,7 +39,7 @@ const arbitraryUser: fc.Arbitrary<Actor> = fc
   .constantFrom(...USERS)
   .map((userId) => ({ userId, username: `the ${userId}` }));
 
-export function arbitraryBody(rooms: readonly string[] = ROOMS): fc.Arbitrary<CommandBody> {
+function arbitraryBody(rooms: readonly string[] = ROOMS): fc.Arbitrary<CommandBody> {
   const roomId = fc.constantFrom(...rooms);
   const userId = fc.constantFrom(...USERS);
   const name = fc.constantFrom('Lobby', 'Attic');
@@ -81,7 +81,7 @@ export function arbitraryBody(rooms: readonly string[] = ROOMS): fc.Arbitrary<Co
 }
 
 /** One command; some are an operator's, some say they act for another although they may not, some repeat a commandId. */
-export function arbitraryCommand(rooms: readonly string[] = ROOMS): fc.Arbitrary<Command> {
+function arbitraryCommand(rooms: readonly string[] = ROOMS): fc.Arbitrary<Command> {
   return fc.record({
     body: arbitraryBody(rooms),
     actor: arbitraryUser,

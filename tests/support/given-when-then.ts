@@ -12,7 +12,7 @@ export const ROOM = 'room-1';
 export const ADA: Actor = { userId: 'ada', username: 'Ada' };
 export const BOB: Actor = { userId: 'bob', username: 'Bob' };
 export const EVE: Actor = { userId: 'eve', username: 'Eve' };
-export const NOW = Date.UTC(2026, 0, 2, 3, 4, 5);
+const NOW = Date.UTC(2026, 0, 2, 3, 4, 5);
 
 /** What happened, and by whom. */
 export type Happened = { event: NewEvent; by: Actor };
