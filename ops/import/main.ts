@@ -18,6 +18,7 @@ const EXIT = { done: 0, failed: 1, wrongInput: 2, interrupted: 130 } as const;
 const REST_IN_FLIGHT = 32;
 const REST_TIMEOUT_MS = 15_000;
 const TOKEN_SECONDS = 24 * 60 * 60;
+const SAME_KEYPRESS_MS = 300;
 const OPERATOR = 'importer';
 
 async function main(args: string[]): Promise<number> {
@@ -75,12 +76,15 @@ async function drive(run: ImportRun, survey: ChatSurvey, options: ImportArgument
   return EXIT.interrupted;
 }
 
-/** The first Ctrl-C lets what is under way be answered, the second ends at once. Both leave nothing that a next run cannot mend. */
+/**
+ * The first Ctrl-C lets what is under way be answered, the next one ends at once. Both leave nothing that a next run cannot mend.
+ * npm hands a terminal's Ctrl-C on to a program that had it from the terminal already, so one keypress may arrive twice.
+ */
 function stopOnFirstSignal(run: ImportRun): void {
-  let signals = 0;
+  let firstAt: number | null = null;
   const onSignal = (): void => {
-    signals += 1;
-    if (signals > 1) process.exit(EXIT.interrupted);
+    firstAt ??= performance.now();
+    if (performance.now() - firstAt > SAME_KEYPRESS_MS) process.exit(EXIT.interrupted);
     run.stop();
   };
   process.on('SIGINT', onSignal);
