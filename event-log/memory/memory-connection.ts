@@ -10,6 +10,7 @@ type Waiting = { fail: (reason: string) => void };
 
 export class MemoryConnection {
   readonly #timeoutMs: number;
+  readonly #latencyMs: number;
   readonly #waiting = new Set<Waiting>();
   readonly #written: (() => unknown)[] = [];
   #held: (() => unknown)[] = [];
@@ -20,10 +21,11 @@ export class MemoryConnection {
   #swallowed = 0;
   #noise: number;
 
-  /** `seed` makes the delays, the same ones for the same seed. */
-  constructor(timeoutMs: number, seed: number) {
-    this.#timeoutMs = timeoutMs;
-    this.#noise = seed;
+  /** `seed` makes the delays, the same ones for the same seed; `latencyMs` comes on top of them. */
+  constructor(options: { timeoutMs: number; latencyMs: number; seed: number }) {
+    this.#timeoutMs = options.timeoutMs;
+    this.#latencyMs = options.latencyMs;
+    this.#noise = options.seed;
   }
 
   get closed(): boolean {
@@ -127,7 +129,8 @@ export class MemoryConnection {
       if (turns === 0) run();
       else setImmediate(turn);
     };
-    setImmediate(turn);
+    if (this.#latencyMs > 0) setTimeout(turn, this.#latencyMs);
+    else setImmediate(turn);
   }
 }
 

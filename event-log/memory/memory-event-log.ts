@@ -22,9 +22,13 @@ const TIMEOUT_MS = 500;
 /** A handle on the store with a connection of its own, which `faults` breaks. */
 export function openMemoryEventLog(
   store: MemoryStore,
-  options: { timeoutMs?: number } = {},
+  options: { timeoutMs?: number; latencyMs?: number } = {},
 ): { log: EventLog; faults: ConnectionFaults } {
-  const connection = new MemoryConnection(options.timeoutMs ?? TIMEOUT_MS, store.connect());
+  const connection = new MemoryConnection({
+    timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
+    latencyMs: options.latencyMs ?? 0,
+    seed: store.connect(),
+  });
   return { log: new MemoryEventLog(store, connection), faults: connection.faults };
 }
 
