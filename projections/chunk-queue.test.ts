@@ -27,7 +27,7 @@ describe('the queue between the log and the writer', () => {
         [1, { from: 7, to: 8 }],
       ]),
     );
-    assert.equal(chunk?.records.length, 6);
+    assert.equal(chunk.records.length, 6);
   });
 
   it('makes whoever brings more wait while the chunk is full', async () => {

@@ -1,7 +1,7 @@
 // The settings of the projections role.
 import { z } from 'zod';
 import { type EventLogSettings, eventLogSettings, toEventLogSettings } from '../event-log/config.ts';
-import { countSetting, portSetting, readEnv } from '../platform/env.ts';
+import { countSetting, logLevelSetting, portSetting, readEnv } from '../platform/env.ts';
 import type { ProjectionsSettings } from './role.ts';
 
 /** What the role does within its bounds; also read by the process that runs all roles. */
@@ -20,7 +20,7 @@ const processSettings = {
   REDIS_PORT: portSetting(6_379),
   PROJECTIONS_PORT: portSetting(3_009),
   FRONTEND_URL: z.string().default('http://localhost:3000'),
-  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace']).default('info'),
+  LOG_LEVEL: logLevelSetting.default('info'),
 };
 
 export type ProjectionsConfig = {

@@ -1,6 +1,6 @@
 // The settings of the read API.
 import { z } from 'zod';
-import { countSetting, portSetting, readEnv } from '../platform/env.ts';
+import { countSetting, logLevelSetting, portSetting, readEnv } from '../platform/env.ts';
 import type { ReadApiSettings } from './role.ts';
 
 const roleSettings = {
@@ -21,7 +21,7 @@ const processSettings = {
   LOG_TOPIC: z.string().default('chat.events'),
   READ_API_PORT: portSetting(3_001),
   FRONTEND_URL: z.string().default('http://localhost:3000'),
-  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace']).default('info'),
+  LOG_LEVEL: logLevelSetting.default('info'),
   JWT_SECRET: z.string().optional(),
   JWT_PUBLIC_KEY: z.string().optional(),
 };
