@@ -54,7 +54,7 @@ export type RealtimeRole = Role & {
   tick(): void;
 };
 
-export const SOCKET_IO_PATH = '/socket.io/';
+const SOCKET_IO_PATH = '/socket.io/';
 const TICK_MS = 1_000;
 const READ_CHECKPOINTS_PAUSE_MS = 500;
 const READ_CHECKPOINTS_ATTEMPTS = 60;

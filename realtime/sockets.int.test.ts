@@ -290,6 +290,15 @@ describe('sockets', () => {
       await ada.ask(CLIENT_FRAMES.joinRoom, { roomId: two });
     });
 
+    it('RT-19 a socket is joined to a bounded number of rooms', async () => {
+      const wide = await world.openNode({ maxRooms: 2 * LIMITS.roomsPerSocket });
+      const rooms = await Promise.all(Array.from({ length: LIMITS.roomsPerSocket + 1 }, () => world.room('ada')));
+      const ada = kept(await openSocket(wide.url, world.token('ada')));
+      const answers = await Promise.all(rooms.map((roomId) => ada.answer(CLIENT_FRAMES.joinRoom, { roomId })));
+      const refusals = answers.flatMap(({ error }) => (error ? [error.code] : []));
+      assert.deepEqual(refusals, ['too_many_rooms']);
+    });
+
     it('RT-19 forgets a room some time after the last socket has left it', async () => {
       const roomId = await world.room('ada');
       const ada = await connect('ada');

@@ -5,7 +5,7 @@ import { BOUNDS } from '../bounds.ts';
 import type { RoomSnapshot, RoomSource } from './room-source.ts';
 
 /** The tail as far as a room needs it (log-tail.ts). */
-export type TailPosition = {
+type TailPosition = {
   recordsSeen(partition: number): number;
   catchUp(partition: number): Promise<void>;
 };

@@ -20,7 +20,7 @@ export type Handler = (
   deps: SessionDeps,
 ) => Promise<object | Rejection> | object | Rejection;
 
-export const HANDLERS: Record<ClientFrameName, Handler> = {
+const HANDLERS: Record<ClientFrameName, Handler> = {
   [CLIENT_FRAMES.auth]: renewToken,
   [CLIENT_FRAMES.joinRoom]: joinRoom,
   [CLIENT_FRAMES.leaveRoom]: leaveRoom,

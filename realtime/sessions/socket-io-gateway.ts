@@ -35,6 +35,7 @@ export class SocketIoGateway {
   readonly #deps: SocketIoGatewayDeps;
   readonly #io: Server;
   readonly #connections = new Set<Connection>();
+  #isAttached = false;
   #isDraining = false;
 
   constructor(deps: SocketIoGatewayDeps) {
@@ -68,6 +69,7 @@ export class SocketIoGateway {
   }
 
   attach(server: HttpServer): void {
+    this.#isAttached = true;
     this.#io.attach(server);
   }
 
@@ -83,11 +85,12 @@ export class SocketIoGateway {
     this.#isDraining = true;
     for (const { transport } of [...this.#connections]) transport.close('draining');
     // Not io.close(), which would close the HTTP server as well; that is its owner's.
-    this.#io.engine.close();
+    if (this.#isAttached) this.#io.engine.close();
   }
 
   #isFull(): boolean {
-    return this.#isDraining || this.#connections.size + this.#deps.otherSockets() >= this.#deps.maxSockets;
+    // The engine's count has those in it that have not shown a token yet.
+    return this.#isDraining || this.#io.engine.clientsCount + this.#deps.otherSockets() >= this.#deps.maxSockets;
   }
 
   #open(socket: Socket): void {

@@ -12,7 +12,10 @@ import { rejectionToError, Session, type SessionDeps } from './session.ts';
 import { WsTransport, type WsTransportDeps } from './ws-transport.ts';
 
 export type WsConnectionDeps = Omit<WsTransportDeps, 'onClosed'> &
-  SessionDeps & { onClosed: (connection: WsConnection) => void };
+  SessionDeps & {
+    onAuthenticated: (connection: WsConnection) => void;
+    onClosed: (connection: WsConnection) => void;
+  };
 
 export class WsConnection {
   readonly transport: WsTransport;
@@ -109,6 +112,7 @@ export class WsConnection {
       return;
     }
     this.#session = new Session(authentication, this.transport, this.#deps);
+    this.#deps.onAuthenticated(this);
     this.#session.greet();
   }
 

@@ -50,7 +50,7 @@ export class WsGateway {
   #spoke = 0;
   #nextSpoke = 0;
   #count = 0;
-  #unauthenticated = 0;
+  readonly #unauthenticated = new Set<WsConnection>();
   #isDraining = false;
 
   constructor(deps: WsGatewayDeps) {
@@ -71,13 +71,7 @@ export class WsGateway {
   /** Once a second. */
   tick(): void {
     const now = this.#deps.now();
-    this.#unauthenticated = 0;
-    for (const connections of this.#wheel) {
-      for (const connection of connections) {
-        connection.tick(now);
-        if (!connection.isAuthenticated) this.#unauthenticated += 1;
-      }
-    }
+    for (const connections of this.#wheel) for (const connection of connections) connection.tick(now);
     for (const connection of this.#wheel[this.#spoke] ?? []) connection.transport.checkAlive();
     this.#spoke = (this.#spoke + 1) % WHEEL_SPOKES;
   }
@@ -97,7 +91,7 @@ export class WsGateway {
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
     const token = tokenOf(request);
     const isFull = this.#count + this.#deps.otherSockets() >= this.#deps.maxSockets;
-    const isFlooded = token === undefined && this.#unauthenticated >= BOUNDS.unauthenticatedSockets;
+    const isFlooded = token === undefined && this.#unauthenticated.size >= BOUNDS.unauthenticatedSockets;
     if (this.#isDraining || isFull || isFlooded) {
       refuseUpgrade(socket);
       return;
@@ -113,18 +107,21 @@ export class WsGateway {
     this.#lingering.add(ws);
     ws.once('close', () => this.#lingering.delete(ws));
     this.#count += 1;
-    if (authentication === null) this.#unauthenticated += 1;
     const connection = new WsConnection(authentication, {
       ...this.#deps,
       ws,
       socket,
+      onAuthenticated: (one) => this.#unauthenticated.delete(one),
       onClosed: (closed) => {
         this.#count -= 1;
+        this.#unauthenticated.delete(closed);
         spoke?.delete(closed);
       },
     });
     // A token that is not valid closes the connection while it is being made.
-    if (!connection.isClosed) spoke?.add(connection);
+    if (connection.isClosed) return;
+    spoke?.add(connection);
+    if (!connection.isAuthenticated) this.#unauthenticated.add(connection);
   }
 }
 

@@ -41,7 +41,7 @@ export function roomHistory(roomId: string): {
   };
 }
 
-export function userNamed(userId: string): Actor {
+function userNamed(userId: string): Actor {
   return { userId, username: `the ${userId}` };
 }
 

@@ -5,9 +5,9 @@ import type { Participant } from '../../realtime/rooms/participant.ts';
 import type { Transport } from '../../realtime/sessions/transport.ts';
 import type { CloseName } from '../../schemas/close-codes.ts';
 
-export type HeardFrame = { name: string; data: Record<string, unknown> };
+type HeardFrame = { name: string; data: Record<string, unknown> };
 
-export class HeardTransport implements Transport {
+class HeardTransport implements Transport {
   readonly kind = 'ws';
   readonly frames: HeardFrame[] = [];
   closedAs: CloseName | null = null;
