@@ -68,7 +68,8 @@ function start(user) {
   queueMicrotask(() => {
     connection.open();
     void showRooms();
-    if (kept.roomId !== null) void openRoom({ id: kept.roomId });
+    const roomId = linkedRoomId() ?? kept.roomId;
+    if (roomId !== null) void openRoom({ id: roomId });
   });
   return { user, api, connection, timer, room: /** @type {OpenRoom | null} */ (null) };
 }
@@ -143,7 +144,16 @@ function webSocketUrl() {
   return given ?? `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.hostname}:3002`;
 }
 
+/** The room that the page's address names, as invitations to private rooms do. */
+function linkedRoomId() {
+  return new URLSearchParams(location.hash.slice(1)).get('room');
+}
+
 function listenToApp() {
+  window.addEventListener('hashchange', () => {
+    const roomId = linkedRoomId();
+    if (roomId !== null) void openRoom({ id: roomId });
+  });
   element('sign-out').addEventListener('click', stop);
   element('space-form').addEventListener('submit', (event) => event.preventDefault());
   element('space').addEventListener('change', () => {
@@ -255,11 +265,14 @@ async function openRoom(room) {
   running.room?.close();
   running.room = new OpenRoom({ room, user, api, connection, notify: (error) => notify(describe(error)) });
   kept.roomId = room.id;
+  if (location.hash !== '' && linkedRoomId() !== room.id)
+    history.replaceState(null, '', location.pathname + location.search);
   element('welcome').hidden = true;
   element('room').hidden = false;
   element('app').dataset.view = 'chat';
   markOpenRoom();
   if (connection.isReady) running.room.onConnected();
+  if (room.name === undefined) void showRooms();
 }
 
 async function leaveRoom() {

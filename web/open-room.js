@@ -61,6 +61,7 @@ export class OpenRoom {
     element('text').value = '';
     element('typing').textContent = '';
     element('older').hidden = true;
+    element('invited').textContent = '';
     this.#listen();
   }
 
@@ -242,6 +243,9 @@ export class OpenRoom {
     try {
       await this.#api.invite(this.id, invitee);
       element('invite-form').reset();
+      // A private room is in nobody's list who is not in it, so whoever is invited needs to be told where it is.
+      element('invited').textContent =
+        `${invitee} can come in here: ${location.origin}/#room=${encodeURIComponent(this.id)}`;
     } catch (error) {
       this.#notify(error);
     }
