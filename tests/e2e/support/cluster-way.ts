@@ -39,7 +39,13 @@ export async function openClusterWay(env: Readonly<Record<string, string>> = {})
       readyUrl: `${originOf(ports[role])}/ready`,
     });
   const running = new Map<RoleName, RoleProcess>();
-  await Promise.all(ROLES.map(async (role) => running.set(role, await start(role))));
+  const stopAll = () => Promise.all([...running.values()].map((process) => process.stop()));
+  const starts = await Promise.allSettled(ROLES.map(async (role) => running.set(role, await start(role))));
+  for (const failed of starts.filter((result) => result.status === 'rejected')) {
+    await stopAll();
+    await database.drop();
+    throw failed.reason;
+  }
   return {
     rest: new Rest((method, path) => originOf(ports[roleOf(method, path)])),
     socketUrl: `ws://127.0.0.1:${ports.realtime}`,
@@ -60,7 +66,7 @@ export async function openClusterWay(env: Readonly<Record<string, string>> = {})
       running.set(role, await start(role));
     },
     close: async () => {
-      const codes = await Promise.all([...running.values()].map((process) => process.stop()));
+      const codes = await stopAll();
       await database.drop();
       return codes;
     },
