@@ -97,9 +97,9 @@ describe('the README', () => {
   });
 
   it('names only endpoints that exist', () => {
-    const named = [...readme.matchAll(/\/api\/v1(\/[a-z/-]+)/g)].map(([, path]) => path ?? '');
-    const served = product.map(({ text }) => text).join('\n');
-    assertNone(named.filter((path) => !served.includes(`${path}'`)));
+    const named = [...readme.matchAll(/\/api\/v1\/[a-z/-]+/g)].map(([path]) => path);
+    const served = new Set(product.flatMap(({ text }) => endpointsOf(text)));
+    assertNone(named.filter((path) => !served.has(path)));
   });
 
   it('links only to files that exist', () => {
@@ -154,4 +154,13 @@ function textOf(path: string): string {
 
 function packageJson(): { scripts: Record<string, string> } {
   return JSON.parse(textOf('package.json')) as { scripts: Record<string, string> };
+}
+
+/** The paths that a file's router serves, below its prefix. */
+function endpointsOf(text: string): string[] {
+  const prefix = /new Router\(\{ prefix: '([^']+)' \}\)/.exec(text)?.[1];
+  if (prefix === undefined) return [];
+  return [...text.matchAll(/router\.(?:get|post)\('([^']+)'/g)].map(([, path = '']) =>
+    path === '/' ? prefix : prefix + path,
+  );
 }
