@@ -21,12 +21,16 @@ export class ChunkQueue {
     return this.#closed;
   }
 
+  get isFull(): boolean {
+    return this.#records.length >= this.#maxRecords;
+  }
+
   /**
    * Adds the slice to the chunk that is gathering, waiting first while that one is full. A chunk so has fewer than twice
    * `maxRecords`. Does nothing once the queue is closed.
    */
   async push(slice: Slice): Promise<void> {
-    while (this.#records.length >= this.#maxRecords && !this.#closed) await this.#changed.promise;
+    while (this.isFull && !this.#closed) await this.#changed.promise;
     if (this.#closed) return;
     const { partition, from, to } = slice;
     const move = this.#moves.get(partition);
