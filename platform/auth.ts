@@ -16,7 +16,7 @@ export type TokenFault = { fault: 'token_missing' | 'token_invalid' | 'token_exp
 
 export type TokenVerifier = { verify(token: string | undefined): Identity | TokenFault };
 
-export const OPERATOR_ROLE = 'platform-admin';
+const OPERATOR_ROLE = 'platform-admin';
 const MAX_TOKEN_CHARACTERS = 8_192;
 const MAX_CLAIM_CODE_UNITS = 400;
 

@@ -63,7 +63,12 @@ export async function openReadApiHarness(
     new Projector({ ...common, name: 'history', sink: history.openSink(), metrics: projectionMetrics });
   let historyProjector = openHistory();
   const run = (projector: Projector): void => {
-    projector.run().catch((error: unknown) => setImmediate(() => Promise.reject(error)));
+    projector.run().catch((error: unknown) => {
+      // Out of the promise, so that it fails the test run instead of only itself.
+      setImmediate(() => {
+        throw error;
+      });
+    });
   };
   run(historyProjector);
   lifecycle.add('history', () => historyProjector.stop());

@@ -9,7 +9,6 @@ export type Frame = {
   ref?: string | number;
   error?: { code: string; message: string };
 };
-export type Matcher = (frame: Frame) => boolean;
 
 const WAIT_MS = 10_000;
 
