@@ -122,7 +122,7 @@ describe('package-lock.json', () => {
 });
 
 describe('.env.example', () => {
-  it('names exactly the variables that the config.ts files read', () => {
+  it('PLT-3 names exactly the variables that the config.ts files read', () => {
     const setting = /^\s*([A-Z][A-Z0-9_]{3,}): (?:z\b|\w+Setting\b|\w+\()/gm;
     const read = product.flatMap(({ text }) => [...text.matchAll(setting)].map(([, name]) => name ?? ''));
     const named = [...textOf('.env.example').matchAll(/^#? ?([A-Z][A-Z0-9_]+)=/gm)].map(([, name]) => name);
