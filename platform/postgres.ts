@@ -9,13 +9,16 @@ export type DatabaseOptions = { url: string; poolMax: number; applicationName: s
 
 /** Opens no connection yet: the first query does. */
 export function openDatabase(options: DatabaseOptions, log: Logger): Database {
+  const statementTimeoutMs = options.statementTimeoutMs ?? 30_000;
   return knex({
     client: 'pg',
     connection: {
       connectionString: options.url,
       application_name: options.applicationName,
       connectionTimeoutMillis: 2_000,
-      statement_timeout: options.statementTimeoutMs ?? 30_000,
+      statement_timeout: statementTimeoutMs,
+      // A server that is frozen does not end its statements itself.
+      query_timeout: statementTimeoutMs + 1_000,
       keepAlive: true,
     },
     acquireConnectionTimeout: 5_000,
