@@ -1,24 +1,21 @@
 /* Commands from another process, over HTTP.
  *
- * What waits in one turn of the event loop leaves in one request, over connections that are kept. A request that failed on its
- * way is repeated until its commands' time is up: each has its commandId, so at worst the same answer is given twice. Its time
- * is up after DEADLINE_MS: then it is told log_unavailable, because nobody here knows what became of it.
+ * Rooms are spread over LANES lanes (command-lane.ts), as the log spreads them over partitions. A lane has one request under way
+ * at a time, so the commands of one room are done in the order in which they were handed in, and a room that is held up holds up
+ * its lane alone. A command's time is up after DEADLINE_MS: then it is told log_unavailable.
  */
+import assert from 'node:assert/strict';
 import { Agent, type IncomingMessage, request } from 'node:http';
-import { setTimeout as delay } from 'node:timers/promises';
+import { partitionOf } from '../../event-log/partition-of.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { serviceToken } from '../../platform/service-token.ts';
-import type { Command } from '../../schemas/commands.ts';
+import { type Command, streamOfRoom } from '../../schemas/commands.ts';
 import { LIMITS } from '../../schemas/limits.ts';
 import { reject } from '../../schemas/rejections.ts';
-import { type Answer, type Waiting, WaitingList } from '../partition/waiting-list.ts';
+import type { Answer } from '../partition/waiting-list.ts';
+import { CommandLane, RefusedRequestError } from './command-lane.ts';
 import type { CommandPort } from './command-port.ts';
-import {
-  CommandsAnswer,
-  INTERNAL_COMMANDS_PATH,
-  INTERNAL_COMMANDS_PURPOSE,
-  MAX_COMMANDS_PER_REQUEST,
-} from './command-wire.ts';
+import { CommandsAnswer, INTERNAL_COMMANDS_PATH, INTERNAL_COMMANDS_PURPOSE } from './command-wire.ts';
 
 export type HttpCommandClientOptions = {
   /** Where the commands role is, as `http://host:port`. */
@@ -31,27 +28,20 @@ export type HttpCommandClientOptions = {
 /** Longer than the deciding side waits (LIMITS.commandMs), so that its own answer comes first, and below 2 s. */
 const DEADLINE_MS = 1_900;
 const TICK_MS = 50;
-/** Requests at a time; more commands wait. A request is given up after this long, which frees its place. */
-const REQUESTS_IN_FLIGHT = 16;
-const REQUEST_TIMEOUT_MS = 2_500;
-const FIRST_PAUSE_MS = 25;
-/** Bytes of one request's commands: what the receiver takes, less what surrounds them. */
-const REQUEST_BYTES = LIMITS.httpBodyBytes - 1_024;
+const DEADLINE_TICKS = Math.floor(DEADLINE_MS / TICK_MS);
+/**
+ * Requests at a time. A multiple of the log's partitions, which are 8 unless set otherwise, lets a lane wait for one partition
+ * only; two lanes for each, and one's request is on its way while the other's is being appended.
+ */
+const LANES = 16;
 const ANSWER_BYTES = 4 * 1024 * 1024;
-
-type WaitingRequest = Waiting & { readonly json: string; readonly bytes: number };
 
 export class HttpCommandClient implements CommandPort {
   readonly #url: URL;
   readonly #headers: Record<string, string>;
-  readonly #logger: Logger;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: REQUESTS_IN_FLIGHT, scheduling: 'lifo' });
-  readonly #waiting = new WaitingList<WaitingRequest>(() => undefined);
-  readonly #closing = new AbortController();
-  /** Taken, and did not fit into the last request any more. */
-  #next: WaitingRequest | undefined;
-  #isScheduled = false;
-  #inFlight = 0;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: LANES, scheduling: 'lifo' });
+  readonly #lanes: readonly CommandLane[];
+  #isClosed = false;
   #tick = 0;
   #ticker: NodeJS.Timeout | undefined;
 
@@ -59,18 +49,20 @@ export class HttpCommandClient implements CommandPort {
     this.#url = new URL(INTERNAL_COMMANDS_PATH, options.url);
     const token = serviceToken(options.secret, INTERNAL_COMMANDS_PURPOSE);
     this.#headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-    this.#logger = options.logger.child({ component: 'command-client' });
+    const logger = options.logger.child({ component: 'command-client' });
+    this.#lanes = Array.from(
+      { length: LANES },
+      () => new CommandLane({ post: (body, count, signal) => this.#post(body, count, signal), logger }),
+    );
   }
 
   execute(command: Command): Promise<Answer> {
-    if (this.#closing.signal.aborted) return Promise.resolve(reject('unavailable'));
-    if (this.#waiting.untaken >= LIMITS.commandsPerPartition) return Promise.resolve(reject('busy'));
-    const json = JSON.stringify(command);
-    return new Promise((resolve) => {
-      this.#waiting.push({ json, bytes: Buffer.byteLength(json) + 1, cameAt: this.#tick, resolve, isAnswered: false });
-      this.#startTicker();
-      this.#schedule();
-    });
+    if (this.#isClosed) return Promise.resolve(reject('unavailable'));
+    if (this.#untaken() >= LIMITS.commandsPerPartition) return Promise.resolve(reject('busy'));
+    const lane = this.#lanes[partitionOf(streamOfRoom(command.body.roomId), LANES)];
+    assert(lane);
+    this.#startTicker();
+    return lane.push(JSON.stringify(command), this.#tick);
   }
 
   /** Rejects when the commands role does not answer; for /ready. */
@@ -81,67 +73,14 @@ export class HttpCommandClient implements CommandPort {
 
   /** Tells what still waits log_unavailable and closes the connections. */
   close(): void {
-    this.#closing.abort();
+    this.#isClosed = true;
     clearInterval(this.#ticker);
-    this.#waiting.answerUntil(Number.POSITIVE_INFINITY, reject('log_unavailable'));
+    for (const lane of this.#lanes) lane.answerUntil(Number.POSITIVE_INFINITY, reject('log_unavailable'));
     this.#agent.destroy();
   }
 
-  #schedule(): void {
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    setImmediate(() => {
-      this.#isScheduled = false;
-      while (this.#inFlight < REQUESTS_IN_FLIGHT) {
-        const batch = this.#takeBatch();
-        if (batch.length === 0) break;
-        this.#inFlight++;
-        void this.#deliver(batch).finally(() => {
-          this.#inFlight--;
-          this.#schedule();
-        });
-      }
-    });
-  }
-
-  #takeBatch(): WaitingRequest[] {
-    const batch: WaitingRequest[] = [];
-    let bytes = 0;
-    while (batch.length < MAX_COMMANDS_PER_REQUEST) {
-      this.#next ??= this.#waiting.take();
-      if (!this.#next) break;
-      bytes += this.#next.bytes;
-      if (bytes > REQUEST_BYTES && batch.length > 0) break;
-      batch.push(this.#next);
-      this.#next = undefined;
-    }
-    return batch;
-  }
-
-  /** Never rejects: every command of the batch is answered here or by the ticker. */
-  async #deliver(batch: readonly WaitingRequest[]): Promise<void> {
-    const body = Buffer.from(`{"commands":[${batch.map(({ json }) => json).join(',')}]}`);
-    for (let pauseMs = FIRST_PAUSE_MS; !batch.every(({ isAnswered }) => isAnswered); pauseMs *= 2) {
-      try {
-        const answers = await this.#post(body, batch.length);
-        for (const [index, waiting] of batch.entries())
-          this.#waiting.answer(waiting, answers[index] ?? reject('internal'));
-      } catch (error) {
-        if (this.#closing.signal.aborted) return;
-        if (error instanceof RefusedRequestError) {
-          this.#logger.error({ err: error }, 'the commands role refuses our requests');
-          for (const waiting of batch) this.#waiting.answer(waiting, reject('unavailable'));
-        } else {
-          this.#logger.warn({ err: error }, 'a request to the commands role failed: trying again');
-          await delay(pauseMs);
-        }
-      }
-    }
-    this.#waiting.dropAnswered();
-  }
-
-  async #post(body: Buffer, count: number): Promise<Answer[]> {
-    const { status, text } = await this.#exchange(body);
+  async #post(body: Buffer, count: number, signal: AbortSignal): Promise<Answer[]> {
+    const { status, text } = await this.#exchange(body, signal);
     if (status >= 400 && status < 500) throw new RefusedRequestError(status);
     if (status !== 200) throw new Error(`the commands role answered ${status}`);
     const { answers } = CommandsAnswer.parse(JSON.parse(text));
@@ -149,13 +88,13 @@ export class HttpCommandClient implements CommandPort {
     return answers;
   }
 
-  #exchange(body: Buffer): Promise<{ status: number; text: string }> {
+  #exchange(body: Buffer, signal: AbortSignal): Promise<{ status: number; text: string }> {
     return new Promise((resolve, fail) => {
       const outgoing = request(this.#url, {
         method: 'POST',
         agent: this.#agent,
         headers: { ...this.#headers, 'content-length': String(body.length) },
-        signal: AbortSignal.any([this.#closing.signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]),
+        signal,
       });
       outgoing.on('error', fail);
       outgoing.on('response', (incoming) => {
@@ -165,25 +104,18 @@ export class HttpCommandClient implements CommandPort {
     });
   }
 
+  #untaken(): number {
+    return this.#lanes.reduce((sum, lane) => sum + lane.untaken, 0);
+  }
+
   #startTicker(): void {
     this.#ticker ??= setInterval(() => {
       this.#tick++;
-      this.#waiting.answerUntil(this.#tick - Math.floor(DEADLINE_MS / TICK_MS), reject('log_unavailable'));
-      if (!this.#waiting.isEmpty) return;
+      for (const lane of this.#lanes) lane.answerUntil(this.#tick - DEADLINE_TICKS, reject('log_unavailable'));
+      if (!this.#lanes.every((lane) => lane.isEmpty)) return;
       clearInterval(this.#ticker);
       this.#ticker = undefined;
     }, TICK_MS);
-  }
-}
-
-/** The other side understood us and will not do it: another secret, or another version. Repeating does not help. */
-class RefusedRequestError extends Error {
-  override readonly name = 'RefusedRequestError';
-  readonly code = 'refused_request';
-  readonly retryable = false;
-
-  constructor(status: number) {
-    super(`the commands role answered ${status}`);
   }
 }
 

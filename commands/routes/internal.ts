@@ -17,6 +17,7 @@ export function internalCommandsRoute({ commands, secret }: { commands: CommandP
     const token = bearerToken(context.get('authorization'));
     if (!isServiceToken(token, expected)) throw new Problem(token === undefined ? 'token_missing' : 'token_invalid');
     const request = orProblem(parseRequest(CommandsRequest, context.request.body));
+    // Called one after the other in one turn: the commands of a room are taken in the order in which they stand here.
     context.body = { answers: await Promise.all(request.commands.map((command) => commands.execute(command))) };
   };
 }

@@ -1,6 +1,7 @@
 // The commands role behind a real HTTP server, over any log.
 import assert from 'node:assert/strict';
 import type { AddressInfo } from 'node:net';
+import type { Middleware } from 'koa';
 import type { CommandPort } from '../../commands/client/command-port.ts';
 import { openCommandsRole } from '../../commands/role.ts';
 import type { Codec } from '../../event-log/codec/codec.ts';
@@ -33,7 +34,12 @@ export type CommandsServer = {
 
 export async function openCommandsServer(
   eventLog: EventLog,
-  options: { codec?: Codec; rateLimit?: { perSecond: number; burst: number } } = {},
+  options: {
+    codec?: Codec;
+    rateLimit?: { perSecond: number; burst: number };
+    /** What requests pass before they reach the routes. */
+    before?: Middleware;
+  } = {},
 ): Promise<CommandsServer> {
   const logger = createLogger('test', 'silent');
   const failures: string[] = [];
@@ -60,6 +66,7 @@ export async function openCommandsServer(
     bodyLimitBytes: LIMITS.httpBodyBytes,
     ready: role.ready,
   });
+  if (options.before) app.use(options.before);
   for (const route of role.routes) app.use(route);
   const server = await listen(app, 0, '127.0.0.1');
   lifecycle.add('http', () => closeServer(server, 100));
