@@ -1,6 +1,7 @@
 // Every statement that writes the history: one a table and kind of change, whatever the number of rows. `unnest` of one array a
 // column keeps the statement's text the same for every batch size, and measured 100,000 message rows a second (decision 0006).
 import type { Knex } from 'knex';
+import { toBigintArray, toTextArray } from '../../event-log/postgres/binary-arrays.ts';
 import { changeRows, queryRows } from '../../platform/sql.ts';
 import { subjectOf } from '../../schemas/commands.ts';
 import type { ChatEvent, MessageSent, RoomCreated } from '../../schemas/generated/events.ts';
@@ -90,18 +91,18 @@ export async function insertMessages(tx: Knex, tables: HistoryTables, messages: 
      select * from unnest(?::text[], ?::bigint[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[],
                           ?::text[], ?::bigint[], ?::bigint[], ?::text[])`,
     [
-      messages.map(({ roomId }) => roomId),
-      messages.map(({ metadata }) => metadata.version),
-      messages.map(({ messageId }) => messageId),
-      messages.map(({ text }) => text),
-      senders.map(({ userId }) => userId),
-      senders.map(({ username }) => username),
-      operators.map((operator) => operator?.userId ?? null),
-      operators.map((operator) => operator?.username ?? null),
-      messages.map(({ replyTo }) => replyTo),
-      messages.map(({ originalTime }) => originalTime),
-      messages.map(({ metadata }) => metadata.occurredAt),
-      messages.map(({ metadata }) => metadata.commandId),
+      toTextArray(messages.map(({ roomId }) => roomId)),
+      toBigintArray(messages.map(({ metadata }) => metadata.version)),
+      toTextArray(messages.map(({ messageId }) => messageId)),
+      toTextArray(messages.map(({ text }) => text)),
+      toTextArray(senders.map(({ userId }) => userId)),
+      toTextArray(senders.map(({ username }) => username)),
+      toTextArray(operators.map((operator) => operator?.userId ?? null)),
+      toTextArray(operators.map((operator) => operator?.username ?? null)),
+      toTextArray(messages.map(({ replyTo }) => replyTo)),
+      toBigintArray(messages.map(({ originalTime }) => originalTime)),
+      toBigintArray(messages.map(({ metadata }) => metadata.occurredAt)),
+      toTextArray(messages.map(({ metadata }) => metadata.commandId)),
     ],
   );
 }
@@ -111,11 +112,12 @@ export async function insertRoomEvents(tx: Knex, tables: HistoryTables, events: 
   await changeRows(
     tx,
     `insert into ${tables.roomEvents} (room_id, version, event)
-     select * from unnest(?::text[], ?::bigint[], ?::jsonb[])`,
+     select room_id, version, event::jsonb
+       from unnest(?::text[], ?::bigint[], ?::text[]) as event (room_id, version, event)`,
     [
-      events.map(({ roomId }) => roomId),
-      events.map(({ metadata }) => metadata.version),
-      events.map((event) => JSON.stringify(event)),
+      toTextArray(events.map(({ roomId }) => roomId)),
+      toBigintArray(events.map(({ metadata }) => metadata.version)),
+      toTextArray(events.map((event) => JSON.stringify(event))),
     ],
   );
 }
@@ -139,10 +141,10 @@ export async function insertMemberships(
      on conflict (room_id, user_id) do nothing
      returning room_id`,
     [
-      memberships.map(({ roomId }) => roomId),
-      memberships.map(({ userId }) => userId),
-      memberships.map(({ username }) => username),
-      memberships.map(({ joinedAtMs }) => joinedAtMs),
+      toTextArray(memberships.map(({ roomId }) => roomId)),
+      toTextArray(memberships.map(({ userId }) => userId)),
+      toTextArray(memberships.map(({ username }) => username)),
+      toBigintArray(memberships.map(({ joinedAtMs }) => joinedAtMs)),
     ],
   );
   return rows.map(({ room_id }) => room_id);
@@ -179,7 +181,7 @@ async function deleteByKey(tx: Knex, table: string, keys: readonly RowKey[]): Pr
     `delete from ${table} as gone using unnest(?::text[], ?::text[]) as key (room_id, user_id)
       where gone.room_id = key.room_id and gone.user_id = key.user_id
      returning gone.room_id`,
-    [keys.map(([roomId]) => roomId), keys.map(([, userId]) => userId)],
+    [toTextArray(keys.map(([roomId]) => roomId)), toTextArray(keys.map(([, userId]) => userId))],
   );
   return rows.map(({ room_id }) => room_id);
 }
