@@ -51,7 +51,7 @@ export class CommandLane {
     return this.#waiting.isEmpty;
   }
 
-  /** `cameAt` is the tick now, for answerUntil(). */
+  /** `cameAt` is the time now, by the clock of who calls answerUntil(). */
   push(json: string, cameAt: number): Promise<Answer> {
     return new Promise((resolve) => {
       this.#waiting.push({ json, bytes: Buffer.byteLength(json) + 1, cameAt, resolve, isAnswered: false });
@@ -59,9 +59,9 @@ export class CommandLane {
     });
   }
 
-  /** Answers all that came at or before that tick. Gives up the request under way if nobody waits for it any more. */
-  answerUntil(tick: number, answer: Answer): void {
-    this.#waiting.answerUntil(tick, answer);
+  /** Answers all that came at or before that time. Gives up the request under way if nobody waits for it any more. */
+  answerUntil(time: number, answer: Answer): void {
+    this.#waiting.answerUntil(time, answer);
     if (this.#underWay && isAnswered(this.#underWay.batch)) this.#underWay.givenUp.abort();
   }
 

@@ -27,8 +27,8 @@ export type HttpCommandClientOptions = {
 
 /** Longer than the deciding side waits (LIMITS.commandMs), so that its own answer comes first, and below 2 s. */
 const DEADLINE_MS = 1_900;
+/** How often it is looked who has waited too long. By the clock: counted ticks come late on a busy machine, and add up. */
 const TICK_MS = 50;
-const DEADLINE_TICKS = Math.floor(DEADLINE_MS / TICK_MS);
 /**
  * Requests at a time. A multiple of the log's partitions, which are 8 unless set otherwise, lets a lane wait for one partition
  * only; two lanes for each, and one's request is on its way while the other's is being appended.
@@ -42,7 +42,6 @@ export class HttpCommandClient implements CommandPort {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: LANES, scheduling: 'lifo' });
   readonly #lanes: readonly CommandLane[];
   #isClosed = false;
-  #tick = 0;
   #ticker: NodeJS.Timeout | undefined;
 
   constructor(options: HttpCommandClientOptions) {
@@ -62,7 +61,7 @@ export class HttpCommandClient implements CommandPort {
     const lane = this.#lanes[partitionOf(streamOfRoom(command.body.roomId), LANES)];
     assert(lane);
     this.#startTicker();
-    return lane.push(JSON.stringify(command), this.#tick);
+    return lane.push(JSON.stringify(command), performance.now());
   }
 
   /** Rejects when the commands role does not answer; for /ready. */
@@ -110,8 +109,8 @@ export class HttpCommandClient implements CommandPort {
 
   #startTicker(): void {
     this.#ticker ??= setInterval(() => {
-      this.#tick++;
-      for (const lane of this.#lanes) lane.answerUntil(this.#tick - DEADLINE_TICKS, reject('log_unavailable'));
+      const longAgo = performance.now() - DEADLINE_MS;
+      for (const lane of this.#lanes) lane.answerUntil(longAgo, reject('log_unavailable'));
       if (!this.#lanes.every((lane) => lane.isEmpty)) return;
       clearInterval(this.#ticker);
       this.#ticker = undefined;

@@ -7,7 +7,7 @@ import type { Rejection } from '../../schemas/rejections.ts';
 export type Answer = Accepted | Rejection;
 
 export type Waiting = {
-  /** When it came, in ticks of who keeps the list. */
+  /** When it came, by the clock of who keeps the list. */
   readonly cameAt: number;
   readonly resolve: (answer: Answer) => void;
   isAnswered: boolean;
@@ -66,11 +66,11 @@ export class WaitingList<Item extends Waiting> {
     this.#notTaken = this.#first;
   }
 
-  /** Answers all that came at or before that tick. */
-  answerUntil(tick: number, answer: Answer): void {
+  /** Answers all that came at or before that time. */
+  answerUntil(time: number, answer: Answer): void {
     for (let index = this.#first; index < this.#items.length; index++) {
       const waiting = this.#items[index];
-      if (!waiting || waiting.cameAt > tick) break;
+      if (!waiting || waiting.cameAt > time) break;
       this.answer(waiting, answer);
     }
     this.dropAnswered();
