@@ -54,6 +54,11 @@ export type EventLog = {
 export type FollowOptions = {
   from: ReadonlyMap<number, number>;
   handle: (batch: LogBatch) => Promise<void> | void;
+  /**
+   * Milliseconds a follower that has reached the head rests before it looks again, so that what comes meanwhile is fetched
+   * together; 0 where left out. It is only for saving work: a follower may rest shorter, and one that is behind does not rest.
+   */
+  restMs?: number;
 };
 
 /**

@@ -34,6 +34,7 @@ export type FollowerDeps = { connections: FollowerConnections; topic: string; lo
 export class KafkaFollower implements LogFollower {
   readonly #deps: FollowerDeps;
   readonly #handle: FollowOptions['handle'];
+  readonly #restMs: number;
   readonly #tails: Tail[];
   readonly #ending = new AbortController();
   #failure: { error: unknown } | undefined;
@@ -41,9 +42,10 @@ export class KafkaFollower implements LogFollower {
   #attempt = 0;
 
   /** `connections` is the follower's own and is closed by it. */
-  constructor(deps: FollowerDeps, { from, handle }: FollowOptions) {
+  constructor(deps: FollowerDeps, { from, handle, restMs = 0 }: FollowOptions) {
     this.#deps = deps;
     this.#handle = handle;
+    this.#restMs = restMs;
     this.#tails = [...from].map(([partition, next]) => ({ partition, next, waiting: undefined, handling: undefined }));
   }
 
@@ -100,7 +102,8 @@ export class KafkaFollower implements LogFollower {
       }
       try {
         // Taken in turns, because the answer's bytes go to the first ones asked for.
-        await this.#fetchOnce(connection, rotated(ready, round), ready.length < tails.length);
+        const isAtHead = await this.#fetchOnce(connection, rotated(ready, round), ready.length < tails.length);
+        if (isAtHead) await this.#pause(this.#restMs);
       } catch (error) {
         connection.retire();
         throw error;
@@ -108,7 +111,8 @@ export class KafkaFollower implements LogFollower {
     }
   }
 
-  async #fetchOnce(connection: KafkaConnection, tails: readonly Tail[], someLeftOut: boolean): Promise<void> {
+  /** Whether it reached the head of every partition it fetched. */
+  async #fetchOnce(connection: KafkaConnection, tails: readonly Tail[], someLeftOut: boolean): Promise<boolean> {
     const limits = { ...FETCH_BYTES, maxWaitMs: someLeftOut ? SHORT_POLL_MS : LONG_POLL_MS };
     const offsets = tails.map(({ partition, next }) => ({ partition, offset: next }));
     const fetched = await connection.send(fetchRequest(this.#deps.topic, offsets, limits)).catch((error: unknown) => {
@@ -116,18 +120,21 @@ export class KafkaFollower implements LogFollower {
     });
     // What is wrong with one partition must not keep from the others what they got.
     const errors: unknown[] = [];
+    let isAtHead = true;
     for (const part of fetched) {
       const tail = tails.find(({ partition }) => partition === part.partition);
       if (tail === undefined || this.#isEnding()) continue;
       try {
         const batch = decodeFetched(part, tail.next);
         if (batch.nextOffset > tail.next) this.#hand(tail, batch);
+        isAtHead &&= batch.nextOffset >= batch.head;
       } catch (error) {
         errors.push(error);
       }
     }
     if (errors.length > 0) throw errors.find((error) => !(error instanceof LogUnavailableError)) ?? errors[0];
     this.#attempt = 0;
+    return isAtHead;
   }
 
   #hand(tail: Tail, batch: LogBatch): void {
@@ -168,8 +175,12 @@ export class KafkaFollower implements LogFollower {
     const backoffMs = Math.min(BACKOFF_MS.first * 2 ** this.#attempt, BACKOFF_MS.last);
     this.#deps.log?.warn({ err: error, attempt: this.#attempt, backoffMs }, 'following the log is interrupted');
     this.#attempt++;
+    await this.#pause(backoffMs);
+  }
+
+  async #pause(ms: number): Promise<void> {
     // The only rejection is that of the signal, and then the loop ends by itself.
-    await wait(backoffMs, undefined, { signal: this.#ending.signal }).catch(() => undefined);
+    if (ms > 0) await wait(ms, undefined, { signal: this.#ending.signal }).catch(() => undefined);
   }
 }
 
