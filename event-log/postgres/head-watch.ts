@@ -12,6 +12,8 @@ export type HeadWatchDeps = { connection: ConnectionOptions; channel: string; lo
 const POLL_MS = 500;
 const BACKOFF_FIRST_MS = 50;
 const BACKOFF_MAX_MS = 1_000;
+/** The least time between two notifications: a quiet log tells at once, a busy one tells many heads together. */
+const NOTIFY_REST_MS = 5;
 /** Partitions told in one notification, whose payload PostgreSQL bounds at 8,000 bytes; the rest goes into the next one. */
 const MAX_HEADS_PER_NOTIFY = 200;
 
@@ -38,16 +40,21 @@ export class HeadWatch {
 
   /** Tells a head seen elsewhere. Heads only grow, so an older one that arrives late changes nothing. */
   noteHead(partition: number, head: number): void {
-    if (head <= (this.#headByPartition.get(partition) ?? -1)) return;
+    if (head <= this.headOf(partition)) return;
     this.#headByPartition.set(partition, head);
     for (const waiter of this.#waiters) {
       if (waiter.partition === partition && waiter.offset < head) waiter.wake();
     }
   }
 
+  /** The newest head known of, -1 where none is. */
+  headOf(partition: number): number {
+    return this.#headByPartition.get(partition) ?? -1;
+  }
+
   /** Resolves when the partition is known to have grown beyond the offset, or when the signal aborts. */
   async waitBeyond(partition: number, offset: number, signal: AbortSignal): Promise<void> {
-    if (signal.aborted || offset < (this.#headByPartition.get(partition) ?? -1)) return;
+    if (signal.aborted || offset < this.headOf(partition)) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const wake = () => resolve();
     const waiter = { partition, offset, wake };
@@ -106,6 +113,7 @@ export class HeadNotifier {
   readonly #channel: string;
   readonly #logger: Logger;
   #pending = new Map<number, number>();
+  readonly #stopping = new AbortController();
   #sending: Promise<void> | undefined;
 
   constructor(deps: { runner: Runner; channel: string; logger: Logger }) {
@@ -122,6 +130,7 @@ export class HeadNotifier {
 
   /** Resolves when everything told has been sent. */
   async stop(): Promise<void> {
+    this.#stopping.abort();
     await this.#sending;
   }
 
@@ -131,6 +140,7 @@ export class HeadNotifier {
         const heads = [...this.#pending].slice(0, MAX_HEADS_PER_NOTIFY);
         for (const [partition] of heads) this.#pending.delete(partition);
         await notify(this.#runner, this.#channel, formatHeads(heads));
+        await sleep(NOTIFY_REST_MS, this.#stopping.signal);
       }
     } catch (error) {
       this.#pending = new Map();

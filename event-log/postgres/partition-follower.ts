@@ -7,6 +7,8 @@ import type { HeadWatch } from './head-watch.ts';
 export type FollowerDeps = {
   /** One bounded batch from an offset on, empty at the head. */
   readBatch: (partition: number, from: number) => Promise<LogBatch>;
+  /** The same from memory, or null where that does not have it. Not asked first: only the log itself knows where it begins. */
+  recentBatch: (partition: number, from: number) => LogBatch | null;
   watch: HeadWatch;
   logger: Logger;
 };
@@ -53,17 +55,26 @@ export class PartitionFollower implements LogFollower {
 
   async #followOne(partition: number, from: number): Promise<void> {
     const { signal } = this.#stop;
+    const { recentBatch } = this.#deps;
     let next = from;
-    while (!signal.aborted) {
-      const batch = await this.#readUntilAnswered(partition, next);
+    for (let isFirst = true; !signal.aborted; isFirst = false) {
+      const recent = isFirst ? null : recentBatch(partition, next);
+      const batch = recent ?? (await this.#readUntilAnswered(partition, next));
       if (batch === null) return;
       if (batch.nextOffset === next) {
         await this.#deps.watch.waitBeyond(partition, next, signal);
       } else if (!isAborted(signal)) {
         await this.#options.handle(batch);
         next = batch.nextOffset;
+        if (next >= batch.head) await this.#rest();
       }
     }
+  }
+
+  async #rest(): Promise<void> {
+    const { restMs = 0 } = this.#options;
+    // An aborted sleep is a stop, which the loop's condition sees.
+    if (restMs > 0) await sleep(restMs, undefined, { signal: this.#stop.signal }).catch(() => undefined);
   }
 
   /** Tries for ever while the log is unavailable; null when stopped meanwhile. */

@@ -18,6 +18,7 @@ import { HeadNotifier, HeadWatch } from './head-watch.ts';
 import { toAppendFailure, toLogFailure } from './log-failures.ts';
 import { PartitionFollower } from './partition-follower.ts';
 import { prepareSchema } from './prepare-schema.ts';
+import { RecentRecords } from './recent-records.ts';
 import { appendRecords, insertBarrier, selectHead, selectOffsetAt, selectRows } from './statements.ts';
 
 export type PostgresEventLogOptions = {
@@ -80,6 +81,7 @@ class PostgresEventLog implements EventLog {
   readonly #reads: pg.Pool;
   readonly #watch: HeadWatch;
   readonly #notifier: HeadNotifier;
+  readonly #recent = new RecentRecords();
   readonly #followers = new Set<LogFollower>();
   readonly #appending = new Set<number>();
   #closing: Promise<void> | undefined;
@@ -103,12 +105,19 @@ class PostgresEventLog implements EventLog {
     this.#assertOpen();
     this.#appending.add(partition);
     try {
-      const isAppended = await withConnection(
+      const appendedAt = await withConnection(
         this.#appends,
         (client) => appendRecords(client, partition, expectedOffset, records),
         toAppendFailure,
       );
-      if (!isAppended) return { kind: 'conflict', head: await this.head(partition) };
+      if (appendedAt === null) return { kind: 'conflict', head: await this.head(partition) };
+      const confirmed = records.map(({ key, value }, index) => ({
+        offset: expectedOffset + index,
+        key,
+        value,
+        appendedAt,
+      }));
+      this.#recent.add(partition, confirmed);
     } finally {
       this.#appending.delete(partition);
     }
@@ -154,6 +163,7 @@ class PostgresEventLog implements EventLog {
     const follower = new PartitionFollower(
       {
         readBatch: (partition, from) => this.#readBatch(partition, from, Number.MAX_SAFE_INTEGER),
+        recentBatch: (partition, from) => this.#recentBatch(partition, from),
         watch: this.#watch,
         logger: this.#options.logger,
       },
@@ -181,6 +191,14 @@ class PostgresEventLog implements EventLog {
     await this.#watch.stop();
     await this.#notifier.stop();
     await Promise.all([this.#appends.end(), this.#reads.end()]);
+  }
+
+  #recentBatch(partition: number, from: number): LogBatch | null {
+    const { batchRecords, batchBytes } = this.#options;
+    const records = this.#recent.from(partition, from, batchRecords, batchBytes);
+    if (records === null) return null;
+    const nextOffset = from + records.length;
+    return { partition, records, nextOffset, head: Math.max(nextOffset, this.#watch.headOf(partition)) };
   }
 
   async #readBatch(partition: number, from: number, to: number): Promise<LogBatch> {

@@ -27,19 +27,19 @@ with moved as (
   select $1::integer, $2::bigint + record.number - 1, record.key, record.value, moved.appended_at
     from moved, unnest($4::text[], $5::bytea[]) with ordinality as record (key, value, number)
 )
-select 1 from moved`;
+select extract(epoch from appended_at) from moved`;
 
-/** Whether the records were appended. False is definite: none of them was. */
+/** When the records were appended, in milliseconds since 1970 UTC. Null is definite: none of them was. */
 export async function appendRecords(
   runner: Runner,
   partition: number,
   expectedOffset: number,
   records: readonly NewRecord[],
-): Promise<boolean> {
+): Promise<number | null> {
   const keys = toTextArray(records.map(({ key }) => key));
   const values = toByteaArray(records.map(({ value }) => value));
-  const rows = await run(runner, 'append', APPEND, [partition, expectedOffset, records.length, keys, values]);
-  return rows.length === 1;
+  const [row] = await run(runner, 'append', APPEND, [partition, expectedOffset, records.length, keys, values]);
+  return row === undefined ? null : toMilliseconds(row[0]);
 }
 
 /** Waits at the head's row for an append in flight, then takes the next offset: no earlier expected offset can match any more. */
@@ -112,7 +112,7 @@ export async function selectRows(
       offset: toOffset(offset),
       key: String(key),
       value: Buffer.isBuffer(value) ? value : null,
-      appendedAt: Math.round(Number(seconds) * 1_000),
+      appendedAt: toMilliseconds(seconds),
     });
   }
   assertInRange(partition, from, to, head, rows);
@@ -164,6 +164,10 @@ async function run(runner: Runner, name: string, text: string, values: unknown[]
   const query: QueryArrayConfig = { name, text, values, rowMode: 'array' };
   const { rows } = await runner.query<unknown[]>(query);
   return rows;
+}
+
+function toMilliseconds(seconds: unknown): number {
+  return Math.round(Number(seconds) * 1_000);
 }
 
 function firstNumber(rows: unknown[][]): number {
