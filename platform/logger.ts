@@ -11,5 +11,7 @@ export function createLogger(role: string, level: string, to: 'stdout' | 'stderr
     timestamp: pino.stdTimeFunctions.isoTime,
     redact: ['token', 'authorization', '*.token'],
   };
-  return pino(options, pino.destination(to === 'stdout' ? 1 : 2));
+  // Synchronous: the last words before an exit arrive, and a reader that has gone cannot keep the process from ending (pino's
+  // asynchronous destination writes what is left on exit, and tries that for ever where the pipe is broken).
+  return pino(options, pino.destination({ dest: to === 'stdout' ? 1 : 2, sync: true }));
 }
