@@ -26,7 +26,12 @@ module.exports = {
         pathNot: [`^${folder}/`, ...allowed.map((name) => `^${name}/`), ...(FILES[folder] ? [FILES[folder]] : [])],
       },
     })),
-    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    {
+      name: 'no-circular',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

@@ -72,6 +72,7 @@ export function readMainConfig() {
     rateLimit: { perSecond: env.RATE_LIMIT_PER_SECOND, burst: env.RATE_LIMIT_BURST },
     /** People read the screen of a process that gives tokens; only what needs them is said there. */
     logLevel: env.LOG_LEVEL ?? (givesTokens ? 'warn' : 'info'),
+    logTo: givesTokens ? ('stderr' as const) : ('stdout' as const),
     ...roles,
   };
 }

@@ -5,6 +5,7 @@ import { type MainConfig, readMainConfig } from './config.ts';
 import { openEventLog } from './event-log/open-event-log.ts';
 import { devTokenRoute } from './ops/embedded/dev-token-route.ts';
 import { openDatabase } from './ops/embedded/open-database.ts';
+import { openProjections } from './ops/embedded/open-projections.ts';
 import { openShared } from './ops/embedded/open-shared.ts';
 import { serveRoles } from './ops/embedded/serve-roles.ts';
 import { tellOfFailure } from './ops/embedded/tell-of-failure.ts';
@@ -16,14 +17,13 @@ import { Lifecycle, stopOnSignals } from './platform/lifecycle.ts';
 import { createLogger, type Logger } from './platform/logger.ts';
 import { createMetrics } from './platform/metrics.ts';
 import { readOrCreateSecret } from './platform/secret-file.ts';
-import { openProjectionsRole } from './projections/role.ts';
 import { createQueries } from './read-api/queries/queries.ts';
 import { openReadApiRole } from './read-api/role.ts';
 import { openRealtimeRole } from './realtime/role.ts';
 
 async function main(): Promise<void> {
   const config = readMainConfig();
-  const logger = createLogger('roomlog', config.logLevel, config.givesTokens ? 'stderr' : 'stdout');
+  const logger = createLogger('roomlog', config.logLevel, config.logTo);
   const lifecycle = new Lifecycle({ log: logger, onFailure: () => process.exit(1) });
   stopOnSignals(lifecycle, (code) => process.exit(code));
   try {
@@ -38,14 +38,15 @@ async function start(config: MainConfig, lifecycle: Lifecycle, logger: Logger): 
   const database = await openDatabase({ ...config, lifecycle, logger, onLost: () => process.exit(1) });
   const secret = config.givesTokens ? await readOrCreateSecret(config.jwtSecretFile) : config.tokens.secret;
   const tokenKeys = { ...config.tokens, secret };
-  const { log, codec } = await openEventLog(config.eventLogOn(database.url), { logger, clientId: 'roomlog' });
+  const eventLogSettings = config.eventLogOn(database.url);
+  const { log, codec } = await openEventLog(eventLogSettings, { logger, clientId: 'roomlog' });
   lifecycle.add('event log', () => log.close());
   const metrics = createMetrics();
   const shared = openShared({ ...config, databaseUrl: database.url, tokenKeys }, lifecycle, logger);
   const queries = createQueries({ db: shared.readDb });
   const common = { ...shared, lifecycle, logger, metrics, eventLog: log, codec, clock: systemClock, ids: uuidv7Ids };
 
-  const projections = await openProjectionsRole({ ...common, settings: config.projections, db: shared.projectionDb });
+  const projections = await openProjections({ ...common, ...config, eventLogSettings, databaseUrl: database.url });
   const commands = await openCommandsRole({ ...common, internalSecret: config.internalSecret });
   const readApi = await openReadApiRole({ ...common, settings: config.readApi, queries });
   await whenHistoryIsThere(queries);
@@ -58,7 +59,16 @@ async function start(config: MainConfig, lifecycle: Lifecycle, logger: Logger): 
   });
   const devTokens = config.givesTokens && secret !== undefined ? [devTokenRoute({ secret, now: systemClock.now })] : [];
   const { ports, frontendUrl } = config;
-  const served = { ports, frontendUrl, rest: [commands, readApi], realtime, projections, routes: devTokens };
+  const { role, metricsText } = projections;
+  const served = {
+    ports,
+    frontendUrl,
+    rest: [commands, readApi],
+    realtime,
+    projections: role,
+    routes: devTokens,
+    metricsText,
+  };
   await serveRoles({ ...served, lifecycle, logger, metrics });
   logger.info({ ports }, 'all roles are up');
   process.stdout.write(

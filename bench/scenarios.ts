@@ -9,10 +9,11 @@ import { signToken } from '../platform/auth.ts';
 import { freePort } from '../platform/free-port.ts';
 import { BOOKKEEPING_SCHEMA, bookkeepingTables, HISTORY_SCHEMA, historyTables } from '../projections/history/tables.ts';
 import { startRole } from '../tests/e2e/support/role-process.ts';
+import { runSql } from '../tests/support/fresh-database.ts';
 import { runGenerator } from './generator.ts';
 import type { ScenarioName } from './options.ts';
 import { measureProcessorTime } from './processor-time.ts';
-import { runSql, type Servers } from './servers.ts';
+import type { Servers } from './servers.ts';
 
 export type Measured = { figures: Record<string, number>; cpuSeconds: Record<string, number> };
 export type Scenario = (servers: Servers, file: string) => Promise<Measured>;

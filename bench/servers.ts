@@ -1,15 +1,14 @@
 // Starts the product for a measurement, always on fresh data, as an operator would; only the limit on each user's writes is off,
 // because the generator's users write faster than people.
-import { randomBytes } from 'node:crypto';
 import { globSync, readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
 import type { Stack } from '../ops/stack/start-stack.ts';
 import { freePort } from '../platform/free-port.ts';
 import { startPostgresServer } from '../platform/postgres-server.ts';
 import { type RoleProcess, startRole } from '../tests/e2e/support/role-process.ts';
+import { createFreshDatabase } from '../tests/support/fresh-database.ts';
 import type { ServerProcess } from './processor-time.ts';
 
 export type Servers = {
@@ -80,14 +79,13 @@ const ROLES = ['commands', 'projections', 'read-api', 'realtime'] as const;
 
 /** On the stack's servers, with a topic and a database of its own: all roles in one process, or a process per role. */
 export async function openOnKafka(stack: Stack, apart: boolean): Promise<Servers> {
-  const name = `bench_${randomBytes(6).toString('hex')}`;
-  const database = await createDatabase(stack.env.DATABASE_URL ?? '', name);
+  const database = await createFreshDatabase(stack.env.DATABASE_URL ?? '', 'bench');
   const [http = 0, socket = 0, projections = 0, read = 0] = await choosePorts(4);
   const env = {
     ...stack.env,
     ...PRODUCT_ENV,
     DATABASE_URL: database.url,
-    LOG_TOPIC: name,
+    LOG_TOPIC: database.name,
     CHAT_SERVICE_PORT: String(http),
     REALTIME_PORT: String(socket),
     PROJECTIONS_PORT: String(projections),
@@ -137,25 +135,4 @@ async function choosePorts(count: number): Promise<number[]> {
   const ports = new Set<number>();
   while (ports.size < count) ports.add(await freePort(ports));
   return [...ports];
-}
-
-async function createDatabase(serverUrl: string, name: string): Promise<{ url: string; drop: () => Promise<void> }> {
-  const url = new URL(serverUrl);
-  url.pathname = `/${name}`;
-  await runSql(serverUrl, `create database ${name}`);
-  return {
-    url: url.href,
-    drop: async () => void (await runSql(serverUrl, `drop database if exists ${name} with (force)`)),
-  };
-}
-
-/** The rows of one statement, over a connection of its own. */
-export async function runSql(url: string, statement: string): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
-  await client.connect();
-  try {
-    return (await client.query<Record<string, unknown>>(statement)).rows;
-  } finally {
-    await client.end();
-  }
 }

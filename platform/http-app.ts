@@ -41,6 +41,8 @@ export type HttpAppOptions = {
   role: string;
   log: Logger;
   metrics: Metrics;
+  /** The text of /metrics where it is more than those metrics. */
+  metricsText?: (() => Promise<string>) | undefined;
   problems: Record<string, { status: number; title: string }>;
   /** Origins that browsers may call from; `*` allows all. Comma-separated. */
   frontendUrl: string;
@@ -187,7 +189,7 @@ function operations(options: HttpAppOptions): Koa.Middleware {
       context.body = { status: context.status === 200 ? 'ready' : 'not ready', role: options.role, checks };
     } else if (context.path === '/metrics') {
       context.type = options.metrics.contentType;
-      context.body = await options.metrics.metrics();
+      context.body = await (options.metricsText?.() ?? options.metrics.metrics());
     } else {
       return next();
     }

@@ -2,6 +2,7 @@
 import type { Codec } from '../event-log/codec/codec.ts';
 import type { EventLog } from '../event-log/event-log.ts';
 import type { Clock } from '../platform/clock.ts';
+import type { ReadyChecks } from '../platform/http-app.ts';
 import type { Lifecycle } from '../platform/lifecycle.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Metrics } from '../platform/metrics.ts';
@@ -31,11 +32,24 @@ export type ProjectionsRoleDeps = {
   clock: Clock;
 };
 
+export type CacheProjectionDeps = Omit<ProjectionsRoleDeps, 'db' | 'clock' | 'cache'> & { cache: RoomCache };
+
 const CACHE_PROJECTION = 'cache';
 
-/** Starts following at once; PostgreSQL and Redis may come later, which /ready shows. */
+/** Both projections. They start following at once; PostgreSQL and Redis may come later, which /ready shows. */
 export async function openProjectionsRole(deps: ProjectionsRoleDeps): Promise<Role> {
   const metrics = createProjectionMetrics(deps.metrics);
+  const history = runHistoryProjector(deps, metrics);
+  const cache = deps.cache === null ? {} : runCacheProjector({ ...deps, cache: deps.cache }, metrics);
+  return { name: 'projections', routes: [], ready: { ...history, ...cache } };
+}
+
+/** The hot cache alone: for a process whose cache is in its memory while the history is projected elsewhere. */
+export function openCacheProjection(deps: CacheProjectionDeps): Role {
+  return { name: 'projections', routes: [], ready: runCacheProjector(deps, createProjectionMetrics(deps.metrics)) };
+}
+
+function runHistoryProjector(deps: ProjectionsRoleDeps, metrics: ProjectionMetrics): ReadyChecks {
   const sink = openHistorySink({
     ...deps,
     ...deps.settings,
@@ -46,29 +60,22 @@ export async function openProjectionsRole(deps: ProjectionsRoleDeps): Promise<Ro
   });
   const history = new Projector({ ...projectorOptions(deps, metrics), name: HISTORY_PROJECTION.name, sink });
   deps.lifecycle.run('history projection', history);
-  const cache = runCacheProjector(deps, metrics);
   return {
-    name: 'projections',
-    routes: [],
-    ready: {
-      'history projection': () => history.check(),
-      'parked streams': () => (sink.parkedStreams > 0 ? `parked streams: ${sink.parkedStreams}` : undefined),
-      ...(cache === null ? {} : { 'cache projection': () => noteOf(cache) }),
-    },
+    'history projection': () => history.check(),
+    'parked streams': () => (sink.parkedStreams > 0 ? `parked streams: ${sink.parkedStreams}` : undefined),
   };
 }
 
-function runCacheProjector(deps: ProjectionsRoleDeps, metrics: ProjectionMetrics): Projector | null {
-  if (deps.cache === null) return null;
+function runCacheProjector(deps: CacheProjectionDeps, metrics: ProjectionMetrics): ReadyChecks {
   const sink = new CacheSink(deps.cache, deps.eventLog);
   const projector = new Projector({ ...projectorOptions(deps, metrics), name: CACHE_PROJECTION, sink });
   deps.lifecycle.run('cache projection', projector);
   deps.lifecycle.run('cache positions', new PositionWatch(() => sink.restore(), deps.logger));
-  return projector;
+  return { 'cache projection': () => noteOf(projector) };
 }
 
 function projectorOptions(
-  { eventLog, codec, logger, settings }: ProjectionsRoleDeps,
+  { eventLog, codec, logger, settings }: Omit<CacheProjectionDeps, 'cache'>,
   metrics: ProjectionMetrics,
 ): Omit<ConstructorParameters<typeof Projector>[0], 'name' | 'sink'> {
   return { log: eventLog, decode: decodeWith(codec), maxRecords: settings.chunkRecords, logger, metrics };

@@ -24,8 +24,6 @@ export type SharedOptions = {
 export type Shared = {
   /** Of the readers, whose waits are short. */
   readDb: Database;
-  /** Of the projections, whose transactions must not wait for readers. */
-  projectionDb: Database;
   cache: RoomCache;
   sets: ExpiringSets;
   pubSub: PubSub;
@@ -34,7 +32,6 @@ export type Shared = {
 };
 
 const READ_CONNECTIONS = 10;
-const PROJECTION_CONNECTIONS = 4;
 const READ_TIMEOUT_MS = 5_000;
 /** In memory: at the bound the room or mark that was used longest ago goes. */
 const MAX_CACHED_ROOMS = 2_000;
@@ -54,13 +51,8 @@ export function openShared(options: SharedOptions, lifecycle: Lifecycle, logger:
     logger,
   );
   lifecycle.add('database for reads', () => readDb.destroy());
-  const projectionDb = openDatabase(
-    { url, poolMax: PROJECTION_CONNECTIONS, applicationName: 'roomlog projections' },
-    logger,
-  );
-  lifecycle.add('database for projections', () => projectionDb.destroy());
   const limit = { ...options.rateLimit, keyPrefix: 'writes' };
-  const own = { readDb, projectionDb, verifier };
+  const own = { readDb, verifier };
   if (redisAt === null) {
     return {
       ...own,

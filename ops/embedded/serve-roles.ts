@@ -22,6 +22,8 @@ export type ServeRolesDeps = {
   lifecycle: Lifecycle;
   logger: Logger;
   metrics: Metrics;
+  /** Those metrics and the ones of other threads. */
+  metricsText: () => Promise<string>;
 };
 
 /** Resolves when all ports are open. Throws PortUnavailableError. */
@@ -50,6 +52,7 @@ function createApp(name: string, roles: readonly Role[], deps: ServeRolesDeps): 
     role: name,
     log: deps.logger,
     metrics: deps.metrics,
+    metricsText: deps.metricsText,
     problems: REJECTIONS,
     frontendUrl: deps.frontendUrl,
     bodyLimitBytes: LIMITS.httpBodyBytes,

@@ -1,7 +1,7 @@
 // The cluster way: one process per role on Kafka, a schema registry, PostgreSQL and Redis, with a topic and a database of its own.
 import { randomBytes } from 'node:crypto';
-import pg from 'pg';
 import { freePort } from '../../../platform/free-port.ts';
+import { createFreshDatabase } from '../../support/fresh-database.ts';
 import { stackEnv } from '../../support/stack-env.ts';
 import { Rest } from './rest.ts';
 import { type RoleProcess, startRole } from './role-process.ts';
@@ -17,8 +17,7 @@ const PORT_SETTINGS: Readonly<Record<RoleName, string>> = {
 };
 
 export async function openClusterWay(env: Readonly<Record<string, string>> = {}): Promise<Way> {
-  const name = `e2e_${randomBytes(6).toString('hex')}`;
-  const database = await createDatabase(name);
+  const database = await createFreshDatabase(stackEnv.databaseUrl(), 'e2e');
   const secret = randomBytes(32).toString('hex');
   const ports = await choosePorts();
   const common = {
@@ -28,7 +27,7 @@ export async function openClusterWay(env: Readonly<Record<string, string>> = {})
     REDIS_HOST: stackEnv.redis().host,
     REDIS_PORT: String(stackEnv.redis().port),
     JWT_SECRET: secret,
-    LOG_TOPIC: name,
+    LOG_TOPIC: database.name,
     COMMANDS_URL: originOf(ports.commands),
     ...env,
   };
@@ -88,20 +87,4 @@ async function choosePorts(): Promise<Record<RoleName, number>> {
   while (ports.size < ROLES.length) ports.add(await freePort(ports));
   const [commands = 0, readApi = 0, realtime = 0, projections = 0] = ports;
   return { commands, 'read-api': readApi, realtime, projections };
-}
-
-async function createDatabase(name: string): Promise<{ url: string; drop: () => Promise<void> }> {
-  const url = new URL(stackEnv.databaseUrl());
-  const administer = async (statement: string): Promise<void> => {
-    const client = new pg.Client({ connectionString: stackEnv.databaseUrl(), connectionTimeoutMillis: 5_000 });
-    await client.connect();
-    try {
-      await client.query(statement);
-    } finally {
-      await client.end();
-    }
-  };
-  await administer(`create database ${name}`);
-  url.pathname = `/${name}`;
-  return { url: url.href, drop: () => administer(`drop database if exists ${name} with (force)`) };
 }
