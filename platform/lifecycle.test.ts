@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
 import { describe, it } from 'mocha';
-import { Lifecycle, withDeadline } from './lifecycle.ts';
+import { Lifecycle, stopOnSignals, withDeadline } from './lifecycle.ts';
 import { createLogger } from './logger.ts';
 
 const log = createLogger('test', 'silent');
@@ -62,6 +63,35 @@ describe('the lifetime of a process', () => {
     });
     await lifecycle.stop();
     assert.deepEqual(stopped, ['part']);
+  });
+
+  it('PLT-6 ends with 0 after an orderly stop, also where one Ctrl-C arrives as two signals', async () => {
+    const { lifecycle, stopped } = openLifecycle();
+    const signals = new EventEmitter();
+    const codes: number[] = [];
+    const { promise: ended, resolve } = Promise.withResolvers<void>();
+    lifecycle.add('part', async () => {
+      stopped.push('part');
+    });
+    stopOnSignals(lifecycle, (code) => resolve(void codes.push(code)), { signals, now: () => 1_000 });
+    signals.emit('SIGINT');
+    signals.emit('SIGINT');
+    await ended;
+    assert.deepEqual([codes, stopped], [[0], ['part']]);
+  });
+
+  it('PLT-6 ends at once on a second Ctrl-C', () => {
+    const { lifecycle } = openLifecycle();
+    const signals = new EventEmitter();
+    const codes: number[] = [];
+    let now = 1_000;
+    lifecycle.add('hanging', () => new Promise(() => undefined));
+    stopOnSignals(lifecycle, (code) => codes.push(code), { signals, now: () => now });
+    signals.emit('SIGINT');
+    assert.deepEqual(codes, []);
+    now += 1_000;
+    signals.emit('SIGINT');
+    assert.deepEqual(codes, [130]);
   });
 
   it('gives a promise until its deadline', async () => {

@@ -1,5 +1,6 @@
 // Starting in order and stopping in reverse: the last part opened is the first one drained. Every stop has a deadline, because
 // one part that hangs must not keep the others from being closed.
+import type { EventEmitter } from 'node:events';
 import type { Logger } from './logger.ts';
 
 export type Stoppable = { name: string; stop: () => Promise<void> };
@@ -60,17 +61,27 @@ export class Lifecycle {
   }
 }
 
-/** Ends the process after an orderly stop on SIGINT or SIGTERM; a second signal ends it at once. */
-export function stopOnSignals(lifecycle: Lifecycle, exit: (code: number) => void): void {
-  let signals = 0;
+/**
+ * Ends the process after an orderly stop on SIGINT or SIGTERM; a second signal ends it at once. One keypress may arrive as two:
+ * npm hands a terminal's Ctrl-C on to a program that had it from the terminal already. So two within SAME_KEYPRESS_MS are one.
+ */
+export function stopOnSignals(
+  lifecycle: Lifecycle,
+  exit: (code: number) => void,
+  { signals = process as EventEmitter, now = () => performance.now() } = {},
+): void {
+  let firstAt: number | null = null;
   const onSignal = (): void => {
-    signals += 1;
-    if (signals > 1) exit(130);
-    void lifecycle.stop().then(() => exit(0));
+    if (firstAt === null) {
+      firstAt = now();
+      void lifecycle.stop().then(() => exit(0));
+    } else if (now() - firstAt > SAME_KEYPRESS_MS) exit(130);
   };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+  signals.on('SIGINT', onSignal);
+  signals.on('SIGTERM', onSignal);
 }
+
+const SAME_KEYPRESS_MS = 300;
 
 /** The promise's outcome, or a rejection when it takes longer. */
 export async function withDeadline<Value>(promise: Promise<Value>, timeoutMs: number): Promise<Value> {
