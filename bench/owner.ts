@@ -28,6 +28,7 @@ const executor = await openExecutor(
     ids: uuidv7Ids,
     logger: createLogger('bench', 'warn'),
     metrics: createCommandMetrics(new Registry()),
+    written: null,
   },
 );
 const running = executor.run();

@@ -25,6 +25,7 @@ export type CommandsConfig = {
   logLevel: string;
   frontendUrl: string;
   eventLog: EventLogSettings;
+  logTopic: string;
   redis: { host: string; port: number } | null;
   tokenKeys: { secret: string | undefined; publicKeyPem: string | undefined };
   internalSecret: string;
@@ -39,6 +40,7 @@ export function readCommandsConfig(): CommandsConfig {
     logLevel: env.LOG_LEVEL,
     frontendUrl: env.FRONTEND_URL,
     eventLog: toEventLogSettings(env, env.DATABASE_URL),
+    logTopic: env.LOG_TOPIC,
     redis: env.REDIS_HOST === undefined ? null : { host: env.REDIS_HOST, port: env.REDIS_PORT },
     tokenKeys: { secret: env.JWT_SECRET, publicKeyPem: env.JWT_PUBLIC_KEY },
     internalSecret: toInternalSecret(env),

@@ -9,6 +9,7 @@ import { createLogger } from '../platform/logger.ts';
 import { createMetrics } from '../platform/metrics.ts';
 import { createRateLimit } from '../platform/rate-limit.ts';
 import { openRedis } from '../platform/redis.ts';
+import { createRedisWrittenPositions } from '../platform/written-positions.ts';
 import { LIMITS } from '../schemas/limits.ts';
 import { REJECTIONS } from '../schemas/rejections.ts';
 import { readCommandsConfig } from './config.ts';
@@ -27,8 +28,11 @@ const redis = config.redis === null ? undefined : openRedis({ ...config.redis, c
 lifecycle.add('redis', async () => redis?.disconnect());
 const writeLimit = createRateLimit({ ...config.rateLimit, keyPrefix: 'writes', redis });
 
+const prefix = `roomlog:${config.logTopic}:`;
+const written = redis === undefined ? null : createRedisWrittenPositions({ redis, prefix, logger });
+
 const { internalSecret } = config;
-const deps = { lifecycle, logger, metrics, eventLog, codec, verifier, writeLimit, internalSecret };
+const deps = { lifecycle, logger, metrics, eventLog, codec, verifier, writeLimit, internalSecret, written };
 const role = await openCommandsRole({ ...deps, ids: uuidv7Ids, clock: systemClock });
 const app = createHttpApp({
   role: role.name,

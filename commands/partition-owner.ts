@@ -22,6 +22,7 @@ import type { Codec } from '../event-log/codec/codec.ts';
 import { type EventLog, OutcomeUnknownError } from '../event-log/event-log.ts';
 import type { Ids } from '../platform/ids.ts';
 import type { Logger } from '../platform/logger.ts';
+import type { WrittenPositions } from '../platform/written-positions.ts';
 import { type Command, streamOfRoom } from '../schemas/commands.ts';
 import { LIMITS } from '../schemas/limits.ts';
 import { type Rejection, reject } from '../schemas/rejections.ts';
@@ -37,6 +38,8 @@ export type PartitionOwnerDeps = {
   ids: Ids;
   logger: Logger;
   metrics: CommandMetrics;
+  /** Told of every append before its commands are; null where nobody wants to know. */
+  written: WrittenPositions | null;
 };
 
 /** Reads the whole partition, then owns it. Throws what the log's head and read throw. */
@@ -209,6 +212,8 @@ export class PartitionOwner {
   }
 
   #answer(batch: AppendBatch, firstOffset: number): void {
+    const { length } = batch.records;
+    if (length > 0) this.#deps.written?.note(this.#state.partition, firstOffset + length - 1);
     for (const { waiting, answer } of batch.answersAt(firstOffset)) this.#waiting.answer(waiting, answer);
     this.#waiting.dropAnswered();
   }

@@ -13,6 +13,7 @@ import type { Logger } from '../platform/logger.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import type { RateLimit } from '../platform/rate-limit.ts';
 import type { Role } from '../platform/role.ts';
+import type { WrittenPositions } from '../platform/written-positions.ts';
 import type { CommandPort } from './client/command-port.ts';
 import { openExecutor } from './executor.ts';
 import { createCommandMetrics } from './metrics.ts';
@@ -31,6 +32,8 @@ export type CommandsRoleDeps = {
   writeLimit: RateLimit;
   /** Lets other processes that have it hand in commands; null where there are none, then there is no such route. */
   internalSecret: string | null;
+  /** Where readers learn how far the log was written; null where there is no such place. */
+  written: WrittenPositions | null;
   ids: Ids;
   clock: Clock;
 };

@@ -8,6 +8,7 @@ import { createLogger } from '../platform/logger.ts';
 import { createMetrics } from '../platform/metrics.ts';
 import { openDatabase } from '../platform/postgres.ts';
 import { openRedis } from '../platform/redis.ts';
+import { createRedisWrittenPositions } from '../platform/written-positions.ts';
 import { createRedisRoomCache, roomCachePrefix } from '../projections/cache/redis-room-cache.ts';
 import { LIMITS } from '../schemas/limits.ts';
 import { REJECTIONS } from '../schemas/rejections.ts';
@@ -35,14 +36,16 @@ lifecycle.add('database', () => db.destroy());
 const redis = config.redis === null ? null : openRedis({ ...config.redis, connectionName: 'read-api' }, logger);
 lifecycle.add('redis', async () => redis?.disconnect());
 const cache = redis === null ? null : createRedisRoomCache({ redis, prefix: roomCachePrefix(config.logTopic) });
+const prefix = `roomlog:${config.logTopic}:`;
+const written = redis === null ? null : createRedisWrittenPositions({ redis, prefix, logger });
 const sets =
   redis === null
     ? createMemoryExpiringSets({ clock: systemClock, maxMembers: MAX_MARKS })
-    : createRedisExpiringSets(redis, `roomlog:${config.logTopic}:`);
+    : createRedisExpiringSets(redis, prefix);
 
 const queries = createQueries({ db });
 const { settings } = config;
-const deps = { settings, lifecycle, logger, metrics, queries, cache, sets, verifier, clock: systemClock };
+const deps = { settings, lifecycle, logger, metrics, queries, cache, sets, written, verifier, clock: systemClock };
 const role = await openReadApiRole(deps);
 const app = createHttpApp({
   role: role.name,

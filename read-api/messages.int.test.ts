@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'mocha';
 import { until } from '../event-log/contract/log-probe.ts';
+import { parsePosition } from '../schemas/commands.ts';
 import type { MessageView } from '../schemas/wire.ts';
 import { made, roomHistory } from '../tests/support/chat-events.ts';
 import { type Answer, openReadApiHarness, type ReadApiHarness } from '../tests/support/read-api-harness.ts';
@@ -218,6 +219,28 @@ describe('reading messages of public rooms with PUBLIC_HISTORY', () => {
       assert.deepEqual(refusalOf(await api.get(pathOf('secret'), STRANGER)), [403, 'not_a_member']);
       const { body } = await api.post('/api/v1/messages/active', STRANGER, { chatroomId: 'lobby' });
       assert.equal(body.code, 'not_a_member');
+    } finally {
+      await api.close();
+    }
+  });
+});
+
+describe('reading without a position', () => {
+  it('READ-16 waits a moment for what is known to be written, and not for ever', async () => {
+    const api = await openReadApiHarness();
+    try {
+      const lobby = roomHistory('lobby');
+      await api.project([lobby.next('ada', made.room())]);
+      await api.pauseHistory();
+      const position = parsePosition(api.append([lobby.next('ada', made.said('just now'))]));
+      assert.ok(position);
+      assert.deepEqual(versionsOf(await api.get(`${pathOf('lobby')}&after=0`, ADA)), []);
+      api.written.note(position.partition, position.offset);
+      const behind = api.get(`${pathOf('lobby')}&after=0`, ADA);
+      assert.deepEqual(versionsOf(await behind), [], 'history does not come: it answers as it is');
+      const waiting = api.get(`${pathOf('lobby')}&after=0`, ADA);
+      api.resumeHistory();
+      assert.deepEqual(versionsOf(await waiting), [2]);
     } finally {
       await api.close();
     }

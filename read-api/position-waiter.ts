@@ -11,7 +11,7 @@ export type WaitOutcome = 'reached' | 'behind' | 'unknown' | 'full';
 export type PositionWaiterOptions = {
   checkpoints: () => Promise<ReadonlyMap<number, number>>;
   clock: Clock;
-  /** Milliseconds until a wait ends with `behind`. */
+  /** Milliseconds until a wait that names no other limit ends with `behind`. */
   timeoutMs: number;
   /** Waits at a time; one more ends with `full` at once. */
   maxWaiting: number;
@@ -23,6 +23,8 @@ const PAUSE_MS = 5;
 export class PositionWaiter {
   readonly #options: PositionWaiterOptions;
   #looking: Promise<ReadonlyMap<number, number>> | undefined;
+  /** Of the last look. Checkpoints only grow, so what was reached then still is. */
+  #known: ReadonlyMap<number, number> = new Map();
   #waiting = 0;
 
   constructor(options: PositionWaiterOptions) {
@@ -30,10 +32,11 @@ export class PositionWaiter {
   }
 
   /** Resolves once history has what lies at the position. Rejects when the checkpoints cannot be read. */
-  async wait({ partition, offset }: LogPosition): Promise<WaitOutcome> {
+  async wait({ partition, offset }: LogPosition, limitMs?: number): Promise<WaitOutcome> {
     const { clock, timeoutMs, maxWaiting } = this.#options;
+    if ((this.#known.get(partition) ?? -1) > offset) return 'reached';
     if (this.#waiting >= maxWaiting) return 'full';
-    const deadline = clock.now() + timeoutMs;
+    const deadline = clock.now() + (limitMs ?? timeoutMs);
     this.#waiting += 1;
     try {
       for (;;) {
@@ -50,9 +53,16 @@ export class PositionWaiter {
   }
 
   #look(): Promise<ReadonlyMap<number, number>> {
-    this.#looking ??= this.#options.checkpoints().finally(() => {
-      this.#looking = undefined;
-    });
+    this.#looking ??= this.#lookAnew();
     return this.#looking;
+  }
+
+  async #lookAnew(): Promise<ReadonlyMap<number, number>> {
+    try {
+      this.#known = await this.#options.checkpoints();
+      return this.#known;
+    } finally {
+      this.#looking = undefined;
+    }
   }
 }

@@ -7,9 +7,11 @@ import type { Lifecycle } from '../platform/lifecycle.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import type { Role } from '../platform/role.ts';
+import type { WrittenPositions } from '../platform/written-positions.ts';
 import type { RoomCache } from '../projections/cache/room-cache.ts';
 import { LIMITS } from '../schemas/limits.ts';
 import { createActiveMarks } from './active-marks.ts';
+import { freshQueries } from './fresh-queries.ts';
 import { HotRooms } from './hot-rooms.ts';
 import { createReadMetrics } from './metrics.ts';
 import { PositionWaiter } from './position-waiter.ts';
@@ -31,6 +33,8 @@ export type ReadApiRoleDeps = {
   /** Null: every page is read from PostgreSQL. One in memory must be the one that this process's projections keep. */
   cache: RoomCache | null;
   sets: ExpiringSets;
+  /** Null: readers who want to see what was just written name its position. */
+  written: WrittenPositions | null;
   verifier: TokenVerifier;
   clock: Clock;
 };
@@ -46,12 +50,13 @@ export async function openReadApiRole(deps: ReadApiRoleDeps): Promise<Role> {
     timeoutMs: LIMITS.minPositionMs,
     maxWaiting: settings.maxWaiting,
   });
+  const asked = deps.written === null ? queries : freshQueries(queries, positions, deps.written);
   const hotRooms = new HotRooms({ ...settings, cache, queries, positions, logger, metrics });
   lifecycle.add('hot rooms', () => hotRooms.stop());
   const active = createActiveMarks(deps.sets, logger);
   const before = [authenticate(deps.verifier), waitForPosition(positions, metrics)];
-  const rooms = createRoomRoutes({ before, queries, active });
-  const messages = createMessageRoutes({ before, queries, hotRooms, active, rules: settings, metrics });
+  const rooms = createRoomRoutes({ before, queries: asked, active });
+  const messages = createMessageRoutes({ before, queries: asked, hotRooms, active, rules: settings, metrics });
   return {
     name: 'read-api',
     routes: [servePage(WEB_FOLDER), ...mount(rooms), ...mount(messages)],

@@ -48,6 +48,8 @@ export const LIMITS = {
   commandMs: 1_800,
   /** Milliseconds a read with x-min-position waits for its projection; then it is refused with projection_behind. */
   minPositionMs: 2_000,
+  /** Milliseconds a read without it waits for what was acknowledged before; then it reads what history has. */
+  freshReadMs: 200,
   /** Milliseconds after which a typing mark that is not repeated expires. */
   typingMs: 6_000,
   /** Milliseconds a user counts as active in a room after the last sign of it. */

@@ -9,6 +9,11 @@ import { type Database, openDatabase } from '../../platform/postgres.ts';
 import { createMemoryPubSub, createRedisPubSub, type PubSub } from '../../platform/pub-sub.ts';
 import { createRateLimit, type RateLimit } from '../../platform/rate-limit.ts';
 import { openRedis, type RedisClient } from '../../platform/redis.ts';
+import {
+  createMemoryWrittenPositions,
+  createRedisWrittenPositions,
+  type WrittenPositions,
+} from '../../platform/written-positions.ts';
 import { createMemoryRoomCache } from '../../projections/cache/memory-room-cache.ts';
 import { createRedisRoomCache, roomCachePrefix } from '../../projections/cache/redis-room-cache.ts';
 import type { RoomCache } from '../../projections/cache/room-cache.ts';
@@ -28,6 +33,7 @@ export type Shared = {
   sets: ExpiringSets;
   pubSub: PubSub;
   writeLimit: RateLimit;
+  written: WrittenPositions;
   verifier: TokenVerifier;
 };
 
@@ -60,6 +66,7 @@ export function openShared(options: SharedOptions, lifecycle: Lifecycle, logger:
       sets: createMemoryExpiringSets({ clock: systemClock, maxMembers: MAX_MARKS }),
       pubSub: createMemoryPubSub(),
       writeLimit: createRateLimit(limit),
+      written: createMemoryWrittenPositions(),
     };
   }
   const open = (connectionName: string): RedisClient => {
@@ -75,5 +82,6 @@ export function openShared(options: SharedOptions, lifecycle: Lifecycle, logger:
     sets: createRedisExpiringSets(redis, prefix),
     pubSub: createRedisPubSub({ publisher: redis, subscriber: open('roomlog subscriptions'), prefix, log: logger }),
     writeLimit: createRateLimit({ ...limit, redis }),
+    written: createRedisWrittenPositions({ redis, prefix, logger }),
   };
 }

@@ -48,6 +48,7 @@ export async function openCommandsServer(
   const role = await openCommandsRole({
     lifecycle,
     logger,
+    written: null,
     metrics,
     eventLog,
     codec: options.codec ?? testCodec,

@@ -10,6 +10,7 @@ import { createMemoryExpiringSets } from '../../platform/expiring-sets.ts';
 import { closeServer, createHttpApp, listen } from '../../platform/http-app.ts';
 import { Lifecycle } from '../../platform/lifecycle.ts';
 import { createMetrics } from '../../platform/metrics.ts';
+import { createMemoryWrittenPositions, type WrittenPositions } from '../../platform/written-positions.ts';
 import { CacheSink } from '../../projections/cache/cache-sink.ts';
 import { createMemoryRoomCache } from '../../projections/cache/memory-room-cache.ts';
 import type { RoomCache } from '../../projections/cache/room-cache.ts';
@@ -38,6 +39,8 @@ export type ReadApiHarness = {
   /** Stops the history projection, so that it stays behind the log, or starts it again. */
   pauseHistory(): Promise<void>;
   resumeHistory(): void;
+  /** How far the log was written, as the write side would tell. */
+  written: WrittenPositions;
   get(path: string, caller: Caller | null, headers?: Record<string, string>): Promise<Answer>;
   post(path: string, caller: Caller | null, body: unknown): Promise<Answer>;
   getText(path: string): Promise<{ status: number; text: string }>;
@@ -54,6 +57,7 @@ export async function openReadApiHarness(
   const store = new MemoryStore(2);
   const { log } = openMemoryEventLog(store);
   const lifecycle = new Lifecycle({ log: silent, onFailure: () => undefined });
+  const written = createMemoryWrittenPositions();
   const cache = createMemoryRoomCache({ maxRooms: 100, maxMembers: 10_000 });
   const metrics = createMetrics();
   const cacheSink = new CacheSink(cache, log);
@@ -80,6 +84,7 @@ export async function openReadApiHarness(
     metrics,
     queries: history.queries,
     cache,
+    written,
     sets: createMemoryExpiringSets({ clock: systemClock, maxMembers: 1_000 }),
     verifier: createTokenVerifier({ secret: SECRET }),
     clock: systemClock,
@@ -105,6 +110,7 @@ export async function openReadApiHarness(
   return {
     history,
     cache,
+    written,
     append,
     async project(events) {
       const position = append(events);

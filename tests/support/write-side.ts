@@ -33,6 +33,7 @@ export async function openWriteSide(log: EventLog): Promise<WriteSide> {
     ids: uuidv7Ids,
     logger: createLogger('test', 'silent'),
     metrics: createCommandMetrics(registry),
+    written: null,
   });
   const running = executor.run();
   return {

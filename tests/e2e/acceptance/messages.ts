@@ -164,6 +164,25 @@ export function describeMessages(getWay: GetWay): void {
       }
     });
 
+    it('are there for a client that names no position and reads at once, in a new room too', async () => {
+      const { rest } = getWay();
+      const operator = newUser(getWay(), 'operator', true);
+      for (let n = 0; n < 20; n++) {
+        const spaceId = `space-${randomUUID()}`;
+        const room = await rest.createRoom(operator.token, { roomid: spaceId });
+        assert.deepEqual(
+          (await rest.rooms(operator.token, spaceId)).map(({ id }) => id),
+          [room.id],
+        );
+        const sent = await rest.send(operator.token, room.id, 'hello');
+        const page = await rest.history(operator.token, room.id, { after: '0' });
+        assert.deepEqual(
+          page.messages.map(({ id }) => id),
+          [sent.id],
+        );
+      }
+    });
+
     it('show who is active in a room', async () => {
       const { rest } = getWay();
       const alice = newUser(getWay(), 'alice');
