@@ -22,7 +22,7 @@ describe('the settings of the log', () => {
       brokers: ['a:9092', 'b:9093'],
       registryUrl: 'http://registry:8081',
       topic: 'chat.events',
-      partitions: 8,
+      partitions: 4,
       replicationFactor: 1,
     });
   });

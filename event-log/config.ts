@@ -24,7 +24,7 @@ export const eventLogSettings = {
     .string()
     .regex(/^[a-zA-Z0-9._-]{1,200}$/, 'must be a name that Kafka takes for a topic')
     .default('chat.events'),
-  LOG_PARTITIONS: countSetting(8, 1, 1_024),
+  LOG_PARTITIONS: countSetting(4, 1, 1_024),
   LOG_REPLICATION: countSetting(1, 1, 15),
 };
 
