@@ -66,12 +66,12 @@ async function runAll(files: string[], options: string[], env: Record<string, st
   const alone = files.filter((file) => ALONE.test(file));
   const together = files.filter((file) => !ALONE.test(file));
   const total: Run = { isGreen: true, passed: 0, failed: 0 };
-  for (const [group, jobs] of [
-    [together, JOBS],
-    [alone, 1],
+  for (const [group, how] of [
+    [together, ['--parallel', `--jobs=${JOBS}`]],
+    [alone, []],
   ] as const) {
     if (group.length === 0) continue;
-    const run = await runMocha([`--jobs=${jobs}`, ...options, ...group], env);
+    const run = await runMocha([...how, ...options, ...group], env);
     total.isGreen &&= run.isGreen;
     total.passed += run.passed;
     total.failed += run.failed;
@@ -82,7 +82,7 @@ async function runAll(files: string[], options: string[], env: Record<string, st
 /** One run of mocha; a run that ends without its counts has failed once more. */
 function runMocha(args: string[], env: Record<string, string>): Promise<Run> {
   const mocha = join(ROOT, 'node_modules', 'mocha', 'bin', 'mocha.js');
-  const child = spawn(process.execPath, [mocha, '--parallel', ...args], {
+  const child = spawn(process.execPath, [mocha, ...args], {
     cwd: ROOT,
     env,
     stdio: ['ignore', 'pipe', 'inherit'],
