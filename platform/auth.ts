@@ -74,7 +74,8 @@ function chooseKey(keys: { secret?: string | undefined; publicKeyPem?: string | 
     if (key.asymmetricKeyType === 'ec') return { key, algorithms: ['ES256'] };
     throw new Error(`A public key of type ${key.asymmetricKeyType} cannot verify tokens: use RSA or EC P-256.`);
   }
-  if (keys.secret === undefined) throw new Error('A token secret or a public key is needed: set JWT_SECRET or JWT_PUBLIC_KEY.');
+  if (keys.secret === undefined)
+    throw new Error('A token secret or a public key is needed: set JWT_SECRET or JWT_PUBLIC_KEY.');
   return { key: keys.secret, algorithms: ['HS256'] };
 }
 
