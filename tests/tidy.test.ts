@@ -128,6 +128,14 @@ describe('.env.example', () => {
     const named = [...textOf('.env.example').matchAll(/^#? ?([A-Z][A-Z0-9_]+)=/gm)].map(([, name]) => name);
     assert.deepEqual(named.sort(), [...new Set(read)].sort());
   });
+
+  it('shows the default of every number', () => {
+    const numbers = /^\s*([A-Z][A-Z0-9_]{3,}): (?:port|count)Setting\(([\d_]+)/gm;
+    const example = textOf('.env.example');
+    const defaults = product.flatMap(({ text }) => [...text.matchAll(numbers)]);
+    const wanted = defaults.map(([, name, value]) => `# ${name}=${value?.replaceAll('_', '')}`);
+    assertNone(wanted.filter((line) => !example.split('\n').includes(line)));
+  });
 });
 
 type Line = { path: string; number: number; line: string };
