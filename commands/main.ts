@@ -9,12 +9,14 @@ import { createLogger } from '../platform/logger.ts';
 import { createMetrics } from '../platform/metrics.ts';
 import { createRateLimit } from '../platform/rate-limit.ts';
 import { openRedis } from '../platform/redis.ts';
+import { failInSentences } from '../platform/tell-of-failure.ts';
 import { createRedisWrittenPositions } from '../platform/written-positions.ts';
 import { LIMITS } from '../schemas/limits.ts';
 import { REJECTIONS } from '../schemas/rejections.ts';
 import { readCommandsConfig } from './config.ts';
 import { openCommandsRole } from './role.ts';
 
+failInSentences();
 const config = readCommandsConfig();
 const logger = createLogger('commands', config.logLevel);
 const verifier = createTokenVerifier(config.tokenKeys);

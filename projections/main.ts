@@ -7,12 +7,14 @@ import { createLogger } from '../platform/logger.ts';
 import { createMetrics } from '../platform/metrics.ts';
 import { openDatabase } from '../platform/postgres.ts';
 import { openRedis } from '../platform/redis.ts';
+import { failInSentences } from '../platform/tell-of-failure.ts';
 import { LIMITS } from '../schemas/limits.ts';
 import { REJECTIONS } from '../schemas/rejections.ts';
 import { createRedisRoomCache, roomCachePrefix } from './cache/redis-room-cache.ts';
 import { readProjectionsConfig } from './config.ts';
 import { openProjectionsRole } from './role.ts';
 
+failInSentences();
 const config = readProjectionsConfig();
 const logger = createLogger('projections', config.logLevel);
 const lifecycle = new Lifecycle({ log: logger, onFailure: () => process.exit(1) });

@@ -8,6 +8,7 @@ import { createLogger } from '../platform/logger.ts';
 import { createMetrics } from '../platform/metrics.ts';
 import { openDatabase } from '../platform/postgres.ts';
 import { openRedis } from '../platform/redis.ts';
+import { failInSentences } from '../platform/tell-of-failure.ts';
 import { createRedisWrittenPositions } from '../platform/written-positions.ts';
 import { createRedisRoomCache, roomCachePrefix } from '../projections/cache/redis-room-cache.ts';
 import { LIMITS } from '../schemas/limits.ts';
@@ -18,6 +19,7 @@ import { openReadApiRole } from './role.ts';
 
 const MAX_MARKS = 1_000_000;
 
+failInSentences();
 const config = readReadApiConfig();
 const logger = createLogger('read-api', config.logLevel);
 const verifier = createTokenVerifier(config.tokenKeys);

@@ -13,6 +13,7 @@ import { openDatabase } from '../platform/postgres.ts';
 import { createMemoryPubSub, createRedisPubSub } from '../platform/pub-sub.ts';
 import { createRateLimit } from '../platform/rate-limit.ts';
 import { openRedis } from '../platform/redis.ts';
+import { failInSentences } from '../platform/tell-of-failure.ts';
 import { createQueries } from '../read-api/queries/queries.ts';
 import { LIMITS } from '../schemas/limits.ts';
 import { REJECTIONS } from '../schemas/rejections.ts';
@@ -21,6 +22,7 @@ import { openRealtimeRole } from './role.ts';
 
 const MAX_MARKS = 1_000_000;
 
+failInSentences();
 const config = readRealtimeConfig();
 const logger = createLogger('realtime', config.logLevel);
 const verifier = createTokenVerifier(config.tokenKeys);
