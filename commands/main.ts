@@ -2,13 +2,13 @@
 import { openEventLog } from '../event-log/open-event-log.ts';
 import { createTokenVerifier } from '../platform/auth.ts';
 import { systemClock } from '../platform/clock.ts';
-import { closeServer, createHttpApp, listen } from '../platform/http-app.ts';
 import { uuidv7Ids } from '../platform/ids.ts';
 import { Lifecycle, stopOnSignals } from '../platform/lifecycle.ts';
 import { createLogger } from '../platform/logger.ts';
 import { createMetrics } from '../platform/metrics.ts';
 import { createRateLimit } from '../platform/rate-limit.ts';
 import { openRedis } from '../platform/redis.ts';
+import { serveRole } from '../platform/serve-role.ts';
 import { failInSentences } from '../platform/tell-of-failure.ts';
 import { createRedisWrittenPositions } from '../platform/written-positions.ts';
 import { LIMITS } from '../schemas/limits.ts';
@@ -36,16 +36,6 @@ const written = redis === undefined ? null : createRedisWrittenPositions({ redis
 const { internalSecret } = config;
 const deps = { lifecycle, logger, metrics, eventLog, codec, verifier, writeLimit, internalSecret, written };
 const role = await openCommandsRole({ ...deps, ids: uuidv7Ids, clock: systemClock });
-const app = createHttpApp({
-  role: role.name,
-  log: logger,
-  metrics,
-  problems: REJECTIONS,
-  frontendUrl: config.frontendUrl,
-  bodyLimitBytes: LIMITS.httpBodyBytes,
-  ready: role.ready,
-});
-for (const route of role.routes) app.use(route);
-const server = await listen(app, config.port);
-lifecycle.add('http', () => closeServer(server));
-logger.info({ port: config.port }, 'the commands role is up');
+const { port, frontendUrl } = config;
+const answers = { problems: REJECTIONS, bodyLimitBytes: LIMITS.httpBodyBytes };
+await serveRole(role, { port, frontendUrl, ...answers, lifecycle, log: logger, metrics });

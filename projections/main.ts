@@ -1,12 +1,12 @@
 // The projections role as a process of its own.
 import { openEventLog } from '../event-log/open-event-log.ts';
 import { systemClock } from '../platform/clock.ts';
-import { closeServer, createHttpApp, listen } from '../platform/http-app.ts';
 import { Lifecycle, stopOnSignals } from '../platform/lifecycle.ts';
 import { createLogger } from '../platform/logger.ts';
 import { createMetrics } from '../platform/metrics.ts';
 import { openDatabase } from '../platform/postgres.ts';
 import { openRedis } from '../platform/redis.ts';
+import { serveRole } from '../platform/serve-role.ts';
 import { failInSentences } from '../platform/tell-of-failure.ts';
 import { LIMITS } from '../schemas/limits.ts';
 import { REJECTIONS } from '../schemas/rejections.ts';
@@ -31,15 +31,6 @@ const cache = redis === null ? null : createRedisRoomCache({ redis, prefix: room
 
 const deps = { settings: config.settings, lifecycle, logger, metrics, eventLog, codec, db, cache, clock: systemClock };
 const role = await openProjectionsRole(deps);
-const app = createHttpApp({
-  role: role.name,
-  log: logger,
-  metrics,
-  problems: REJECTIONS,
-  frontendUrl: config.frontendUrl,
-  bodyLimitBytes: LIMITS.httpBodyBytes,
-  ready: role.ready,
-});
-const server = await listen(app, config.port);
-lifecycle.add('http', () => closeServer(server));
-logger.info({ port: config.port }, 'the projections role is up');
+const { port, frontendUrl } = config;
+const answers = { problems: REJECTIONS, bodyLimitBytes: LIMITS.httpBodyBytes };
+await serveRole(role, { port, frontendUrl, ...answers, lifecycle, log: logger, metrics });

@@ -2,12 +2,12 @@
 import { createTokenVerifier } from '../platform/auth.ts';
 import { systemClock } from '../platform/clock.ts';
 import { createMemoryExpiringSets, createRedisExpiringSets } from '../platform/expiring-sets.ts';
-import { closeServer, createHttpApp, listen } from '../platform/http-app.ts';
 import { Lifecycle, stopOnSignals } from '../platform/lifecycle.ts';
 import { createLogger } from '../platform/logger.ts';
 import { createMetrics } from '../platform/metrics.ts';
 import { openDatabase } from '../platform/postgres.ts';
 import { openRedis } from '../platform/redis.ts';
+import { serveRole } from '../platform/serve-role.ts';
 import { failInSentences } from '../platform/tell-of-failure.ts';
 import { createRedisWrittenPositions } from '../platform/written-positions.ts';
 import { createRedisRoomCache, roomCachePrefix } from '../projections/cache/redis-room-cache.ts';
@@ -49,16 +49,6 @@ const queries = createQueries({ db });
 const { settings } = config;
 const deps = { settings, lifecycle, logger, metrics, queries, cache, sets, written, verifier, clock: systemClock };
 const role = await openReadApiRole(deps);
-const app = createHttpApp({
-  role: role.name,
-  log: logger,
-  metrics,
-  problems: REJECTIONS,
-  frontendUrl: config.frontendUrl,
-  bodyLimitBytes: LIMITS.httpBodyBytes,
-  ready: role.ready,
-});
-for (const route of role.routes) app.use(route);
-const server = await listen(app, config.port);
-lifecycle.add('http', () => closeServer(server));
-logger.info({ port: config.port }, 'the read API is up');
+const { port, frontendUrl } = config;
+const answers = { problems: REJECTIONS, bodyLimitBytes: LIMITS.httpBodyBytes };
+await serveRole(role, { port, frontendUrl, ...answers, lifecycle, log: logger, metrics });
