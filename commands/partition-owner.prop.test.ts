@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
+import { type EventLog, LogUnavailableError } from '../event-log/event-log.ts';
 import type { ConnectionFaults } from '../event-log/event-log-contract.ts';
 import { openMemoryEventLog } from '../event-log/memory/memory-event-log.ts';
 import { MemoryStore } from '../event-log/memory/memory-store.ts';
@@ -113,7 +114,7 @@ async function openNode(
   store: MemoryStore,
 ): Promise<{ side: WriteSide; faults: ConnectionFaults; close: () => Promise<void> }> {
   const { log, faults } = openMemoryEventLog(store, { timeoutMs: 15 });
-  const side = await openWriteSide(log);
+  const side = await openPatiently(log);
   return {
     side,
     faults,
@@ -122,6 +123,17 @@ async function openNode(
       await log.close();
     },
   };
+}
+
+/** Again while the log is away, as whoever supervises a process does: on a busy machine 15 ms may pass without any fault of ours. */
+async function openPatiently(log: EventLog): Promise<WriteSide> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await openWriteSide(log);
+    } catch (error) {
+      if (!(error instanceof LogUnavailableError) || attempt === 100) throw error;
+    }
+  }
 }
 
 /** One after the other, each again until it is accepted, as a client does. */
