@@ -60,7 +60,6 @@ export async function openPartitionOwner(partition: number, deps: PartitionOwner
 
 /** Granularity of the deadline: one timer for all commands of the partition, which runs only while some wait. */
 const TICK_MS = 50;
-const DEADLINE_TICKS = Math.floor(LIMITS.commandMs / TICK_MS);
 const FIRST_PAUSE_MS = 20;
 const MAX_PAUSE_MS = 1_000;
 
@@ -72,8 +71,7 @@ export class PartitionOwner {
   readonly #ended = Promise.withResolvers<void>();
   #wake: (() => void) | null = null;
   #ticker: NodeJS.Timeout | undefined;
-  #tick = 0;
-  /** Since which tick the log has not answered; null while it does. */
+  /** By performance.now(): since when the log has not answered; null while it does. */
   #failingSince: number | null = null;
   #faultsInRow = 0;
   #isRunning = false;
@@ -97,7 +95,7 @@ export class PartitionOwner {
 
   /** Whether the log has not answered for so long that commands are refused without waiting. */
   get isFailing(): boolean {
-    return this.#failingSince !== null && this.#tick - this.#failingSince >= DEADLINE_TICKS;
+    return this.#failingSince !== null && performance.now() - this.#failingSince >= LIMITS.commandMs;
   }
 
   /** As CommandPort.execute, for commands of this partition's rooms. */
@@ -109,7 +107,7 @@ export class PartitionOwner {
     }
     return new Promise((resolve) => {
       const stream = streamOfRoom(command.body.roomId);
-      this.#waiting.push({ command, stream, cameAt: this.#tick, resolve, decisions: 0, isAnswered: false });
+      this.#waiting.push({ command, stream, cameAt: performance.now(), resolve, decisions: 0, isAnswered: false });
       this.#startTicker();
       this.#wake?.();
     });
@@ -254,7 +252,7 @@ export class PartitionOwner {
         return;
       } catch (error) {
         if (!isRetryable(error)) throw error;
-        this.#failingSince ??= this.#tick;
+        this.#failingSince ??= performance.now();
         this.#startTicker();
         if (attempt === 0) this.#deps.logger.warn({ err: error }, 'the log cannot be reached: trying again');
       }
@@ -282,8 +280,7 @@ export class PartitionOwner {
 
   #startTicker(): void {
     this.#ticker ??= setInterval(() => {
-      this.#tick++;
-      this.#waiting.answerUntil(this.#tick - DEADLINE_TICKS, reject('log_unavailable'));
+      this.#waiting.answerUntil(performance.now() - LIMITS.commandMs, reject('log_unavailable'));
       if (!this.#waiting.isEmpty || this.#failingSince !== null) return;
       clearInterval(this.#ticker);
       this.#ticker = undefined;
