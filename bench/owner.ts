@@ -1,7 +1,7 @@
 // `node bench/owner.ts`: what deciding costs alone. 200 senders, each waiting for its answer, over a log in memory, so that
 // nothing but the write side's own work is measured: deciding, encoding, folding, answering.
 import { Registry } from 'prom-client';
-import { openExecutor } from '../commands/executor.ts';
+import { createExecutor } from '../commands/executor.ts';
 import { createCommandMetrics } from '../commands/metrics.ts';
 import { openCodec } from '../event-log/codec/codec.ts';
 import { folderSchemas } from '../event-log/codec/folder-schemas.ts';
@@ -9,6 +9,7 @@ import { openMemoryEventLog } from '../event-log/memory/memory-event-log.ts';
 import { MemoryStore } from '../event-log/memory/memory-store.ts';
 import { uuidv7Ids } from '../platform/ids.ts';
 import { createLogger } from '../platform/logger.ts';
+import { systemTime } from '../platform/time.ts';
 import type { Command, CommandBody } from '../schemas/commands.ts';
 import { isRejection } from '../schemas/rejections.ts';
 
@@ -20,7 +21,7 @@ const ROUNDS = 5;
 const TEXT = 'a message of the length that messages in chats usually have, more or less';
 
 const { log } = openMemoryEventLog(new MemoryStore(PARTITIONS));
-const executor = await openExecutor(
+const executor = createExecutor(
   Array.from({ length: PARTITIONS }, (_, partition) => partition),
   {
     log,
@@ -29,9 +30,11 @@ const executor = await openExecutor(
     logger: createLogger('bench', 'warn'),
     metrics: createCommandMetrics(new Registry()),
     written: null,
+    time: systemTime,
   },
 );
 const running = executor.run();
+await executor.loaded();
 for (let sender = 0; sender < SENDERS; sender++) {
   const roomId = roomOf(sender);
   if (sender < ROOMS)

@@ -3,22 +3,15 @@ import { partitionOf } from '../event-log/partition-of.ts';
 import { type Accepted, type Command, streamOfRoom } from '../schemas/commands.ts';
 import { type Rejection, reject } from '../schemas/rejections.ts';
 import type { CommandPort } from './client/command-port.ts';
-import { openPartitionOwner, type PartitionOwner, type PartitionOwnerDeps } from './partition-owner.ts';
+import { PartitionOwner, type PartitionOwnerDeps } from './partition-owner.ts';
 
 /** Broken streams that a note names; there may be more. */
 const BROKEN_STREAMS_NAMED = 10;
 
-/**
- * Reads the given partitions and owns them. Commands of others are refused with `unavailable`. Throws what reading the log
- * throws.
- */
-export async function openExecutor(partitions: readonly number[], deps: PartitionOwnerDeps): Promise<Executor> {
-  const owners = await Promise.all(partitions.map((partition) => openPartitionOwner(partition, deps)));
-  return new Executor(
-    deps.log.partitions,
-    new Map(owners.map((owner, index) => [partitions[index] ?? 0, owner])),
-    deps,
-  );
+/** Owns the given partitions. Commands of others are refused with `unavailable`. */
+export function createExecutor(partitions: readonly number[], deps: PartitionOwnerDeps): Executor {
+  const owners = partitions.map((partition) => [partition, new PartitionOwner(partition, deps)] as const);
+  return new Executor(deps.log.partitions, new Map(owners), deps);
 }
 
 export class Executor implements CommandPort {
@@ -34,6 +27,11 @@ export class Executor implements CommandPort {
   execute(command: Command): Promise<Accepted | Rejection> {
     const owner = this.#owners.get(partitionOf(streamOfRoom(command.body.roomId), this.#partitions));
     return owner ? owner.execute(command) : Promise.resolve(reject('unavailable', 'nobody here owns the partition'));
+  }
+
+  /** Resolves when all partitions are read. Rejects with what run() does. */
+  async loaded(): Promise<void> {
+    await Promise.all([...this.#owners.values()].map((owner) => owner.loaded()));
   }
 
   /** Resolves after stop(); rejects when one owner fails, having stopped the others. */

@@ -17,11 +17,11 @@
  * conflict, and nothing is lost or done twice.
  */
 import assert from 'node:assert/strict';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Codec } from '../event-log/codec/codec.ts';
 import { type EventLog, OutcomeUnknownError } from '../event-log/event-log.ts';
 import type { Ids } from '../platform/ids.ts';
 import type { Logger } from '../platform/logger.ts';
+import type { Time } from '../platform/time.ts';
 import type { WrittenPositions } from '../platform/written-positions.ts';
 import { type Command, streamOfRoom } from '../schemas/commands.ts';
 import { LIMITS } from '../schemas/limits.ts';
@@ -40,23 +40,8 @@ export type PartitionOwnerDeps = {
   metrics: CommandMetrics;
   /** Told of every append before its commands are; null where nobody wants to know. */
   written: WrittenPositions | null;
+  time: Time;
 };
-
-/** Reads the whole partition, then owns it. Throws what the log's head and read throw. */
-export async function openPartitionOwner(partition: number, deps: PartitionOwnerDeps): Promise<PartitionOwner> {
-  const logger = deps.logger.child({ component: 'partition-owner', partition });
-  const state = new PartitionState({
-    log: deps.log,
-    codec: deps.codec,
-    partition,
-    onBroken: (stream, reason) => {
-      deps.metrics.streamBroke();
-      logger.error({ stream, reason }, 'a stream cannot be read: its commands are refused');
-    },
-  });
-  await state.readTo(await deps.log.head(partition));
-  return new PartitionOwner(state, { ...deps, logger });
-}
 
 /** Granularity of the deadline: one timer for all commands of the partition, which runs only while some wait. */
 const TICK_MS = 50;
@@ -68,20 +53,32 @@ export class PartitionOwner {
   readonly #deps: PartitionOwnerDeps;
   readonly #waiting: WaitingList<WaitingCommand>;
   readonly #stopping = new AbortController();
+  readonly #loaded = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<void>();
   #wake: (() => void) | null = null;
-  #ticker: NodeJS.Timeout | undefined;
-  /** By performance.now(): since when the log has not answered; null while it does. */
+  #stopTicker: (() => void) | undefined;
+  /** By time.now(): since when the log has not answered; null while it does. */
   #failingSince: number | null = null;
   #faultsInRow = 0;
   #isRunning = false;
   /** Stopped while the state was not known to be complete: nothing may be appended any more. */
   #hasGivenUp = false;
 
-  constructor(state: PartitionState, deps: PartitionOwnerDeps) {
-    this.#state = state;
-    this.#deps = deps;
+  constructor(partition: number, deps: PartitionOwnerDeps) {
+    const logger = deps.logger.child({ component: 'partition-owner', partition });
+    this.#deps = { ...deps, logger };
     this.#waiting = new WaitingList((answer) => deps.metrics.answered(answer));
+    this.#state = new PartitionState({
+      log: deps.log,
+      codec: deps.codec,
+      partition,
+      onBroken: (stream, reason) => {
+        deps.metrics.streamBroke();
+        logger.error({ stream, reason }, 'a stream cannot be read: its commands are refused');
+      },
+    });
+    // Reported by run(), to whoever called it.
+    this.#loaded.promise.catch(() => undefined);
   }
 
   /** Commands that wait for a decision. */
@@ -95,7 +92,7 @@ export class PartitionOwner {
 
   /** Whether the log has not answered for so long that commands are refused without waiting. */
   get isFailing(): boolean {
-    return this.#failingSince !== null && performance.now() - this.#failingSince >= LIMITS.commandMs;
+    return this.#failingSince !== null && this.#deps.time.now() - this.#failingSince >= LIMITS.commandMs;
   }
 
   /** As CommandPort.execute, for commands of this partition's rooms. */
@@ -107,31 +104,35 @@ export class PartitionOwner {
     }
     return new Promise((resolve) => {
       const stream = streamOfRoom(command.body.roomId);
-      this.#waiting.push({ command, stream, cameAt: performance.now(), resolve, decisions: 0, isAnswered: false });
+      this.#waiting.push({ command, stream, cameAt: this.#deps.time.now(), resolve, decisions: 0, isAnswered: false });
       this.#startTicker();
       this.#wake?.();
     });
   }
 
+  /** Resolves when the partition is read and commands are decided, or when owning it has ended. Rejects with what run() does. */
+  loaded(): Promise<void> {
+    return this.#loaded.promise;
+  }
+
   /**
-   * Resolves after stop(). Rejects on what owning cannot survive: a log that lost records (OffsetOutOfRangeError), or a bug.
-   * Either way every command still waiting is told log_unavailable.
+   * Reads the partition, then decides; commands that come meanwhile wait. Resolves after stop(). Rejects on what owning cannot
+   * survive: a log that lost records (OffsetOutOfRangeError), or a bug. Either way every command still waiting is told
+   * log_unavailable.
    */
   async run(): Promise<void> {
     this.#isRunning = true;
     try {
-      while (!this.#hasGivenUp) {
-        if (this.#waiting.untaken > 0) {
-          // What other sockets have to say in this turn of the event loop shall come along.
-          await nextTurn();
-          await this.#appendWaiting();
-        } else if (this.#isStopping()) break;
-        else await this.#sleep();
-      }
+      await this.#recover(() => this.#readToHead());
+      this.#loaded.resolve();
+      await this.#decideUntilStopped();
+    } catch (error) {
+      this.#loaded.reject(error);
+      throw error;
     } finally {
       this.#isRunning = false;
       this.#waiting.answerUntil(Number.POSITIVE_INFINITY, reject('log_unavailable'));
-      clearInterval(this.#ticker);
+      this.#stopTicker?.();
       this.#ended.resolve();
     }
   }
@@ -141,6 +142,17 @@ export class PartitionOwner {
     this.#stopping.abort();
     this.#wake?.();
     if (this.#isRunning) await this.#ended.promise;
+  }
+
+  async #decideUntilStopped(): Promise<void> {
+    while (!this.#hasGivenUp) {
+      if (this.#waiting.untaken > 0) {
+        // What other sockets have to say in this turn of the event loop shall come along.
+        await this.#deps.time.nextTurn();
+        await this.#appendWaiting();
+      } else if (this.#isStopping()) break;
+      else await this.#sleep();
+    }
   }
 
   #refuseAtOnce(command: Command): Rejection | null {
@@ -244,7 +256,8 @@ export class PartitionOwner {
   async #recover(step: () => Promise<void>): Promise<void> {
     for (let attempt = 0; !this.#isStopping(); attempt++) {
       const pauses = attempt + Math.max(0, this.#faultsInRow - 1);
-      if (pauses > 0) await this.#pause(Math.min(FIRST_PAUSE_MS * 2 ** Math.min(pauses, 10), MAX_PAUSE_MS));
+      const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** Math.min(pauses, 10), MAX_PAUSE_MS);
+      if (pauses > 0) await this.#deps.time.pause(pauseMs, this.#stopping.signal);
       try {
         await step();
         this.#failingSince = null;
@@ -252,21 +265,12 @@ export class PartitionOwner {
         return;
       } catch (error) {
         if (!isRetryable(error)) throw error;
-        this.#failingSince ??= performance.now();
+        this.#failingSince ??= this.#deps.time.now();
         this.#startTicker();
         if (attempt === 0) this.#deps.logger.warn({ err: error }, 'the log cannot be reached: trying again');
       }
     }
     this.#hasGivenUp = true;
-  }
-
-  async #pause(ms: number): Promise<void> {
-    try {
-      await delay(ms, undefined, { signal: this.#stopping.signal });
-    } catch (error) {
-      // Being woken by stop() is no failure; the caller looks at it next.
-      if (!this.#isStopping()) throw error;
-    }
   }
 
   #sleep(): Promise<void> {
@@ -279,23 +283,18 @@ export class PartitionOwner {
   }
 
   #startTicker(): void {
-    this.#ticker ??= setInterval(() => {
-      this.#waiting.answerUntil(performance.now() - LIMITS.commandMs, reject('log_unavailable'));
+    const { time } = this.#deps;
+    this.#stopTicker ??= time.every(TICK_MS, () => {
+      this.#waiting.answerUntil(time.now() - LIMITS.commandMs, reject('log_unavailable'));
       if (!this.#waiting.isEmpty || this.#failingSince !== null) return;
-      clearInterval(this.#ticker);
-      this.#ticker = undefined;
-    }, TICK_MS);
+      this.#stopTicker?.();
+      this.#stopTicker = undefined;
+    });
   }
 
   #isStopping(): boolean {
     return this.#stopping.signal.aborted;
   }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
 }
 
 /** Faults of the world say of themselves whether trying again can help; everything else is a bug. */

@@ -13,9 +13,10 @@ import type { Logger } from '../platform/logger.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import type { RateLimit } from '../platform/rate-limit.ts';
 import type { Role } from '../platform/role.ts';
+import { systemTime } from '../platform/time.ts';
 import type { WrittenPositions } from '../platform/written-positions.ts';
 import type { CommandPort } from './client/command-port.ts';
-import { openExecutor } from './executor.ts';
+import { createExecutor } from './executor.ts';
 import { createCommandMetrics } from './metrics.ts';
 import { createChatroomRoutes } from './routes/chatroom.ts';
 import { internalCommandsRoute } from './routes/internal.ts';
@@ -46,13 +47,15 @@ export async function openCommandsRole(deps: CommandsRoleDeps): Promise<Commands
   const { eventLog, lifecycle, logger, internalSecret } = deps;
   const partitions = Array.from({ length: eventLog.partitions }, (_, partition) => partition);
   const began = performance.now();
-  const executor = await openExecutor(partitions, {
+  const executor = createExecutor(partitions, {
     ...deps,
     log: eventLog,
     metrics: createCommandMetrics(deps.metrics),
+    time: systemTime,
   });
-  logger.info({ partitions: partitions.length, tookMs: Math.round(performance.now() - began) }, 'the log is read');
   lifecycle.run('commands', executor);
+  await executor.loaded();
+  logger.info({ partitions: partitions.length, tookMs: Math.round(performance.now() - began) }, 'the log is read');
   const before = [authenticate(deps.verifier), limitWrites(deps.writeLimit)];
   const routeDeps = { commands: executor, ids: deps.ids, clock: deps.clock };
   return {

@@ -75,6 +75,8 @@ export function kafkaProperties(options: Pick<KafkaServerOptions, 'dataDir' | 'p
     'auto.create.topics.enable': false,
     'unclean.leader.election.enable': false,
     'group.initial.rebalance.delay.ms': 0,
+    // The default, 6 s, is for members far away: here one that died shall be noticed as soon as OWNER_SESSION_MS says.
+    'group.min.session.timeout.ms': 1_000,
     'default.replication.factor': 1,
     'min.insync.replicas': 1,
     'offsets.topic.replication.factor': 1,

@@ -1,13 +1,14 @@
 // The write side over a log in memory, and what a test asks of it.
 import assert from 'node:assert/strict';
 import { Registry } from 'prom-client';
-import { type Executor, openExecutor } from '../../commands/executor.ts';
+import { createExecutor, type Executor } from '../../commands/executor.ts';
 import { createCommandMetrics } from '../../commands/metrics.ts';
 import { type Codec, openCodec } from '../../event-log/codec/codec.ts';
 import { folderSchemas } from '../../event-log/codec/folder-schemas.ts';
 import type { EventLog } from '../../event-log/event-log.ts';
 import { uuidv7Ids } from '../../platform/ids.ts';
 import { createLogger } from '../../platform/logger.ts';
+import { systemTime } from '../../platform/time.ts';
 import type { Accepted, Command } from '../../schemas/commands.ts';
 import type { ChatEvent } from '../../schemas/generated/events.ts';
 import { isRejection, type Rejection, type RejectionCode } from '../../schemas/rejections.ts';
@@ -27,15 +28,17 @@ export type WriteSide = {
 export async function openWriteSide(log: EventLog): Promise<WriteSide> {
   const registry = new Registry();
   const partitions = Array.from({ length: log.partitions }, (_, partition) => partition);
-  const executor = await openExecutor(partitions, {
+  const executor = createExecutor(partitions, {
     log,
     codec: testCodec,
     ids: uuidv7Ids,
     logger: createLogger('test', 'silent'),
     metrics: createCommandMetrics(registry),
     written: null,
+    time: systemTime,
   });
   const running = executor.run();
+  await executor.loaded();
   return {
     executor,
     registry,
