@@ -1,6 +1,7 @@
 // The settings of all roles in one process. What a single role reads stands in its own config.ts; .env.example lists all of them.
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { toAdvertisedUrl } from './commands/config.ts';
 import { type EventLogSettings, eventLogSettings, toEventLogSettings } from './event-log/config.ts';
 import { ConfigError, logLevelSetting, portSetting, readAll, readEnv } from './platform/env.ts';
 import { rateLimitSettings } from './platform/rate-limit.ts';
@@ -24,6 +25,7 @@ const processSettings = {
   INTERNAL_SECRET: z.string().min(16).optional(),
   FRONTEND_URL: z.string().optional(),
   CHAT_SERVICE_PORT: portSetting(3_000),
+  COMMANDS_ADVERTISED_URL: z.url({ protocol: /^https?$/ }).optional(),
   REALTIME_PORT: portSetting(3_002),
   PROJECTIONS_PORT: portSetting(3_009),
   LOG_LEVEL: logLevelSetting.optional(),
@@ -66,6 +68,8 @@ export function readMainConfig() {
     tokens: { secret: env.JWT_SECRET, publicKeyPem: env.JWT_PUBLIC_KEY },
     /** Null: there are no other processes that hand in commands. */
     internalSecret: env.INTERNAL_SECRET ?? null,
+    /** Where other processes of the commands role reach this one. */
+    advertisedUrl: toAdvertisedUrl(env),
     /** Tokens are signed with a secret that this process makes itself, and demo users get one for the asking. */
     givesTokens,
     frontendUrl: env.FRONTEND_URL ?? ownOrigins.join(','),

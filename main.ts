@@ -3,6 +3,7 @@
 import { openCommandsRole } from './commands/role.ts';
 import { type MainConfig, readMainConfig } from './config.ts';
 import { openEventLog } from './event-log/open-event-log.ts';
+import { createSoleOwnership } from './event-log/ownership/sole-ownership.ts';
 import { devTokenRoute } from './ops/embedded/dev-token-route.ts';
 import { openDatabase } from './ops/embedded/open-database.ts';
 import { openProjections } from './ops/embedded/open-projections.ts';
@@ -47,7 +48,18 @@ async function start(config: MainConfig, lifecycle: Lifecycle, logger: Logger): 
   const common = { ...shared, lifecycle, logger, metrics, eventLog: log, codec, clock: systemClock, ids: uuidv7Ids };
 
   const projections = await openProjections({ ...common, ...config, eventLogSettings, databaseUrl: database.url });
-  const commands = await openCommandsRole({ ...common, internalSecret: config.internalSecret });
+  const commands = openCommandsRole({
+    ...common,
+    internalSecret: config.internalSecret,
+    openOwnership: (onAssigned) =>
+      createSoleOwnership({
+        role: 'commands',
+        partitions: log.partitions,
+        address: config.advertisedUrl,
+        sessionMs: 6_000,
+        onAssigned,
+      }),
+  });
   const readApi = await openReadApiRole({ ...common, settings: config.readApi, queries });
   await whenHistoryIsThere(queries);
   const realtime = await openRealtimeRole({

@@ -1,16 +1,17 @@
 // `node bench/owner.ts`: what deciding costs alone. 200 senders, each waiting for its answer, over a log in memory, so that
 // nothing but the write side's own work is measured: deciding, encoding, folding, answering.
 import { Registry } from 'prom-client';
-import { createExecutor } from '../commands/executor.ts';
+import { Executor } from '../commands/executor.ts';
 import { createCommandMetrics } from '../commands/metrics.ts';
 import { openCodec } from '../event-log/codec/codec.ts';
 import { folderSchemas } from '../event-log/codec/folder-schemas.ts';
 import { openMemoryEventLog } from '../event-log/memory/memory-event-log.ts';
 import { MemoryStore } from '../event-log/memory/memory-store.ts';
+import { partitionOf } from '../event-log/partition-of.ts';
 import { uuidv7Ids } from '../platform/ids.ts';
 import { createLogger } from '../platform/logger.ts';
 import { systemTime } from '../platform/time.ts';
-import type { Command, CommandBody } from '../schemas/commands.ts';
+import { type Command, type CommandBody, streamOfRoom } from '../schemas/commands.ts';
 import { isRejection } from '../schemas/rejections.ts';
 
 const PARTITIONS = 8;
@@ -21,19 +22,17 @@ const ROUNDS = 5;
 const TEXT = 'a message of the length that messages in chats usually have, more or less';
 
 const { log } = openMemoryEventLog(new MemoryStore(PARTITIONS));
-const executor = createExecutor(
-  Array.from({ length: PARTITIONS }, (_, partition) => partition),
-  {
-    log,
-    codec: await openCodec(folderSchemas()),
-    ids: uuidv7Ids,
-    logger: createLogger('bench', 'warn'),
-    metrics: createCommandMetrics(new Registry()),
-    written: null,
-    time: systemTime,
-  },
-);
+const executor = new Executor({
+  log,
+  codec: await openCodec(folderSchemas()),
+  ids: uuidv7Ids,
+  logger: createLogger('bench', 'warn'),
+  metrics: createCommandMetrics(new Registry()),
+  written: null,
+  time: systemTime,
+});
 const running = executor.run();
+executor.assign(Array.from({ length: PARTITIONS }, (_, partition) => partition));
 await executor.loaded();
 for (let sender = 0; sender < SENDERS; sender++) {
   const roomId = roomOf(sender);
@@ -84,7 +83,8 @@ async function run(sender: number, body: CommandBody): Promise<void> {
     correlationId: 'bench',
     now: Date.now(),
   };
-  const answer = await executor.execute(command);
+  const partition = partitionOf(streamOfRoom(command.body.roomId), PARTITIONS);
+  const answer = await executor.execute(partition, command);
   if (isRejection(answer)) throw new Error(answer.rejected);
 }
 

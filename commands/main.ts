@@ -1,5 +1,7 @@
 // The commands role as a process of its own.
 import { openEventLog } from '../event-log/open-event-log.ts';
+import type { Assignment } from '../event-log/ownership/ownership.ts';
+import { createSoleOwnership } from '../event-log/ownership/sole-ownership.ts';
 import { createTokenVerifier } from '../platform/auth.ts';
 import { systemClock } from '../platform/clock.ts';
 import { uuidv7Ids } from '../platform/ids.ts';
@@ -34,8 +36,27 @@ const prefix = `roomlog:${config.logTopic}:`;
 const written = redis === undefined ? null : createRedisWrittenPositions({ redis, prefix, logger });
 
 const { internalSecret } = config;
-const deps = { lifecycle, logger, metrics, eventLog, codec, verifier, writeLimit, internalSecret, written };
-const role = await openCommandsRole({ ...deps, ids: uuidv7Ids, clock: systemClock });
+const openOwnership = (onAssigned: (assignment: Assignment) => void) =>
+  createSoleOwnership({
+    role: 'commands',
+    partitions: eventLog.partitions,
+    address: config.advertisedUrl,
+    sessionMs: 6_000,
+    onAssigned,
+  });
+const deps = {
+  lifecycle,
+  openOwnership,
+  logger,
+  metrics,
+  eventLog,
+  codec,
+  verifier,
+  writeLimit,
+  internalSecret,
+  written,
+};
+const role = openCommandsRole({ ...deps, ids: uuidv7Ids, clock: systemClock });
 const { port, frontendUrl } = config;
 const answers = { problems: REJECTIONS, bodyLimitBytes: LIMITS.httpBodyBytes };
 await serveRole(role, { port, frontendUrl, ...answers, lifecycle, log: logger, metrics });

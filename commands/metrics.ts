@@ -13,6 +13,10 @@ export type CommandMetrics = {
   streamBroke(): void;
   /** Where the queue's length is read from when somebody asks. */
   watchQueue(length: () => number): void;
+  /** The same for the number of partitions that are owned here. */
+  watchPartitions(count: () => number): void;
+  /** So many commands were passed on to another process. */
+  forwarded(commands: number): void;
 };
 
 export function createCommandMetrics(registry: Metrics): CommandMetrics {
@@ -57,6 +61,21 @@ export function createCommandMetrics(registry: Metrics): CommandMetrics {
     help: 'Streams whose log cannot be read, so that their commands are refused.',
     registers,
   });
+  const forwardedTotal = new Counter({
+    name: 'roomlog_commands_forwarded_total',
+    help: 'Commands passed on to the process that owns their partition, each attempt counted.',
+    registers,
+  });
+  const watch = (name: string, help: string, read: () => number): void => {
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  };
   const changed = acceptedTotal.labels('true');
   const unchanged = acceptedTotal.labels('false');
   return {
@@ -71,15 +90,9 @@ export function createCommandMetrics(registry: Metrics): CommandMetrics {
     conflicted: () => conflictsTotal.inc(),
     settled: (hasLanded) => settlesTotal.inc({ landed: String(hasLanded) }),
     streamBroke: () => brokenStreams.inc(),
-    watchQueue(length) {
-      new Gauge({
-        name: 'roomlog_commands_waiting',
-        help: 'Commands that wait for a decision.',
-        registers,
-        collect() {
-          this.set(length());
-        },
-      });
-    },
+    forwarded: (commands) => forwardedTotal.inc(commands),
+    watchQueue: (length) => watch('roomlog_commands_waiting', 'Commands that wait for a decision.', length),
+    watchPartitions: (count) =>
+      watch('roomlog_commands_partitions', 'Partitions that this process decides for.', count),
   };
 }

@@ -47,6 +47,7 @@ export type PartitionOwnerDeps = {
 const TICK_MS = 50;
 const FIRST_PAUSE_MS = 20;
 const MAX_PAUSE_MS = 1_000;
+const NEVER = new AbortController().signal;
 
 export class PartitionOwner {
   readonly #state: PartitionState;
@@ -54,6 +55,7 @@ export class PartitionOwner {
   readonly #waiting: WaitingList<WaitingCommand>;
   readonly #stopping = new AbortController();
   readonly #loaded = Promise.withResolvers<void>();
+  readonly #drained = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<void>();
   #wake: (() => void) | null = null;
   #stopTicker: (() => void) | undefined;
@@ -61,6 +63,7 @@ export class PartitionOwner {
   #failingSince: number | null = null;
   #faultsInRow = 0;
   #isRunning = false;
+  #isLoaded = false;
   /** Stopped while the state was not known to be complete: nothing may be appended any more. */
   #hasGivenUp = false;
 
@@ -110,6 +113,11 @@ export class PartitionOwner {
     });
   }
 
+  /** Whether the partition is read, so that commands are decided as they come. */
+  get isLoaded(): boolean {
+    return this.#isLoaded;
+  }
+
   /** Resolves when the partition is read and commands are decided, or when owning it has ended. Rejects with what run() does. */
   loaded(): Promise<void> {
     return this.#loaded.promise;
@@ -124,6 +132,7 @@ export class PartitionOwner {
     this.#isRunning = true;
     try {
       await this.#recover(() => this.#readToHead());
+      this.#isLoaded = true;
       this.#loaded.resolve();
       await this.#decideUntilStopped();
     } catch (error) {
@@ -131,8 +140,9 @@ export class PartitionOwner {
       throw error;
     } finally {
       this.#isRunning = false;
-      this.#waiting.answerUntil(Number.POSITIVE_INFINITY, reject('log_unavailable'));
+      this.#answerUntil(Number.POSITIVE_INFINITY);
       this.#stopTicker?.();
+      this.#drained.resolve();
       this.#ended.resolve();
     }
   }
@@ -141,7 +151,13 @@ export class PartitionOwner {
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#wake?.();
+    if (!this.#isRunning || this.#waiting.isEmpty) this.#drained.resolve();
     if (this.#isRunning) await this.#ended.promise;
+  }
+
+  /** Resolves after stop(), as soon as every command that was taken has been told something. */
+  drained(): Promise<void> {
+    return this.#drained.promise;
   }
 
   async #decideUntilStopped(): Promise<void> {
@@ -226,6 +242,19 @@ export class PartitionOwner {
     if (length > 0) this.#deps.written?.note(this.#state.partition, firstOffset + length - 1);
     for (const { waiting, answer } of batch.answersAt(firstOffset)) this.#waiting.answer(waiting, answer);
     this.#waiting.dropAnswered();
+    this.#noteDrained();
+  }
+
+  /** The time of all that came at or before that time is up. One that was never decided was certainly not done. */
+  #answerUntil(time: number): void {
+    this.#waiting.answerUntil(time, ({ decisions }) =>
+      reject(decisions === 0 && this.#isStopping() ? 'partition_moving' : 'log_unavailable'),
+    );
+    this.#noteDrained();
+  }
+
+  #noteDrained(): void {
+    if (this.#isStopping() && this.#waiting.isEmpty) this.#drained.resolve();
   }
 
   /** The append may have landed. The barrier makes it definite; reading up to it tells which, and what else was written. */
@@ -251,13 +280,14 @@ export class PartitionOwner {
 
   /**
    * Does the step until it succeeds, with growing pauses; then what has no answer is decided again. Meanwhile the ticker answers
-   * who has waited too long. Gives up on stop(), so what waits is told log_unavailable.
+   * who has waited too long. After stop() it gives up as soon as nobody waits any more.
    */
   async #recover(step: () => Promise<void>): Promise<void> {
-    for (let attempt = 0; !this.#isStopping(); attempt++) {
+    for (let attempt = 0; !this.#isStopping() || !this.#waiting.isEmpty; attempt++) {
       const pauses = attempt + Math.max(0, this.#faultsInRow - 1);
       const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** Math.min(pauses, 10), MAX_PAUSE_MS);
-      if (pauses > 0) await this.#deps.time.pause(pauseMs, this.#stopping.signal);
+      // A pause that stop() ends would be none in every further round.
+      if (pauses > 0) await this.#deps.time.pause(pauseMs, this.#isStopping() ? NEVER : this.#stopping.signal);
       try {
         await step();
         this.#failingSince = null;
@@ -285,7 +315,7 @@ export class PartitionOwner {
   #startTicker(): void {
     const { time } = this.#deps;
     this.#stopTicker ??= time.every(TICK_MS, () => {
-      this.#waiting.answerUntil(time.now() - LIMITS.commandMs, reject('log_unavailable'));
+      this.#answerUntil(time.now() - LIMITS.commandMs);
       if (!this.#waiting.isEmpty || this.#failingSince !== null) return;
       this.#stopTicker?.();
       this.#stopTicker = undefined;

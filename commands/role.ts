@@ -1,8 +1,9 @@
-// Wires the write side: the owners of the partitions, and the routes in front of them.
+// Wires the write side: the owners of the partitions of this process, the way to the owners in others, and the routes in front.
 import type Router from '@koa/router';
 import type { Middleware } from 'koa';
 import type { Codec } from '../event-log/codec/codec.ts';
 import type { EventLog } from '../event-log/event-log.ts';
+import type { Assignment, Ownership } from '../event-log/ownership/ownership.ts';
 import type { TokenVerifier } from '../platform/auth.ts';
 import { authenticate, identityOf } from '../platform/authenticate.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -16,10 +17,11 @@ import type { Role } from '../platform/role.ts';
 import { systemTime } from '../platform/time.ts';
 import type { WrittenPositions } from '../platform/written-positions.ts';
 import type { CommandPort } from './client/command-port.ts';
-import { createExecutor } from './executor.ts';
+import { CommandRouter } from './command-router.ts';
+import { Executor } from './executor.ts';
 import { createCommandMetrics } from './metrics.ts';
 import { createChatroomRoutes } from './routes/chatroom.ts';
-import { internalCommandsRoute } from './routes/internal.ts';
+import { internalRoutes } from './routes/internal.ts';
 import { createMessageRoutes } from './routes/messages.ts';
 
 export type CommandsRoleDeps = {
@@ -28,6 +30,8 @@ export type CommandsRoleDeps = {
   metrics: Metrics;
   eventLog: EventLog;
   codec: Codec;
+  /** Takes part in sharing the partitions out among the processes of the role `commands`. */
+  openOwnership: (onAssigned: (assignment: Assignment) => void) => Ownership;
   verifier: TokenVerifier;
   /** A user's writes, REST and sockets together. Operators are exempt. */
   writeLimit: RateLimit;
@@ -42,27 +46,48 @@ export type CommandsRoleDeps = {
 /** `commands` is where other roles of the same process hand in theirs. */
 export type CommandsRole = Role & { commands: CommandPort };
 
-/** Resolves when the whole log is read, so the role can decide at once. Throws what reading the log throws. */
-export async function openCommandsRole(deps: CommandsRoleDeps): Promise<CommandsRole> {
+/** Milliseconds that a process which stops waits for others to take its partitions. */
+const HAND_OVER_MS = 5_000;
+
+/**
+ * Owns nothing before onOpen(): the others must be able to pass commands on to it from the moment that a partition is its own.
+ * onOpen() resolves when the first partitions have come and are read.
+ */
+export function openCommandsRole(deps: CommandsRoleDeps): CommandsRole {
   const { eventLog, lifecycle, logger, internalSecret } = deps;
-  const partitions = Array.from({ length: eventLog.partitions }, (_, partition) => partition);
-  const began = performance.now();
-  const executor = createExecutor(partitions, {
-    ...deps,
-    log: eventLog,
-    metrics: createCommandMetrics(deps.metrics),
-    time: systemTime,
-  });
+  const { partitions } = eventLog;
+  const metrics = createCommandMetrics(deps.metrics);
+  const executor = new Executor({ ...deps, log: eventLog, metrics, time: systemTime });
   lifecycle.run('commands', executor);
-  await executor.loaded();
-  logger.info({ partitions: partitions.length, tookMs: Math.round(performance.now() - began) }, 'the log is read');
+  const router = new CommandRouter({ executor, partitions, secret: internalSecret, metrics, logger });
+  lifecycle.add('commands passed on', async () => router.close());
+  const assigned = Promise.withResolvers<void>();
+  let isAssigned = false;
+  let isClosing = false;
+  const ownership = deps.openOwnership((assignment) => {
+    logger.info({ partitions: assignment.mine }, 'partitions are assigned');
+    router.assign(assignment);
+    isAssigned = true;
+    assigned.resolve();
+  });
+  const opened = Promise.withResolvers<void>();
+  lifecycle.run('ownership of partitions', {
+    run: async () => {
+      await opened.promise;
+      await ownership.run();
+    },
+    stop: async () => {
+      opened.resolve();
+      await ownership.stop();
+    },
+  });
   const before = [authenticate(deps.verifier), limitWrites(deps.writeLimit)];
-  const routeDeps = { commands: executor, ids: deps.ids, clock: deps.clock };
+  const routeDeps = { commands: router, ids: deps.ids, clock: deps.clock };
   return {
     name: 'commands',
-    commands: executor,
+    commands: router,
     routes: [
-      ...(internalSecret === null ? [] : [internalCommandsRoute({ commands: executor, secret: internalSecret })]),
+      ...(internalSecret === null ? [] : [internalRoutes({ router, secret: internalSecret })]),
       ...mount(createChatroomRoutes(before, routeDeps)),
       ...mount(createMessageRoutes(before, routeDeps)),
     ],
@@ -71,7 +96,24 @@ export async function openCommandsRole(deps: CommandsRoleDeps): Promise<Commands
         executor.checkLog();
         await eventLog.head(0);
       },
+      'command partitions': () => {
+        if (isClosing) throw new Error('the process is handing its partitions over');
+        if (!isAssigned) throw new Error('the partitions are not shared out yet');
+        executor.checkLoaded();
+      },
       'command streams': () => executor.noteOnStreams(),
+    },
+    onOpen: async () => {
+      const began = performance.now();
+      opened.resolve();
+      await assigned.promise;
+      await executor.loaded();
+      logger.info({ tookMs: Math.round(performance.now() - began) }, 'the partitions of this process are read');
+    },
+    onClosing: async () => {
+      isClosing = true;
+      await ownership.handOver(HAND_OVER_MS);
+      await executor.allDrained();
     },
   };
 }

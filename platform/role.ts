@@ -8,4 +8,8 @@ export type Role = {
   /** Mounted on the process's HTTP app, in order. */
   routes: readonly Koa.Middleware[];
   ready: ReadyChecks;
+  /** Called once the role's port takes requests: from then on other processes may be told of it. */
+  onOpen?: () => Promise<void>;
+  /** Called before that port closes, while requests are still taken: hands over what others have to go on with. */
+  onClosing?: () => Promise<void>;
 };

@@ -19,8 +19,11 @@ const processSettings = {
   ...rateLimitSettings,
   ...internalSecretSettings,
   DATABASE_URL: z.string().min(1),
-  /** Where the commands role listens. */
-  COMMANDS_URL: z.url({ protocol: /^https?$/ }),
+  /** Where processes of the commands role listen, one at least, separated by commas; the others are learnt from them. */
+  COMMANDS_URL: z
+    .string()
+    .transform(splitList)
+    .pipe(z.array(z.url({ protocol: /^https?$/ })).min(1)),
   REDIS_HOST: z.string().optional(),
   REDIS_PORT: portSetting(6_379),
   REALTIME_PORT: portSetting(3_002),
@@ -35,7 +38,7 @@ export type RealtimeConfig = {
   logLevel: string;
   frontendUrl: string;
   databaseUrl: string;
-  commandsUrl: string;
+  commandsUrls: readonly string[];
   internalSecret: string;
   eventLog: EventLogSettings;
   logTopic: string;
@@ -58,7 +61,7 @@ export function readRealtimeConfig(): RealtimeConfig {
     logLevel: env.LOG_LEVEL,
     frontendUrl: env.FRONTEND_URL,
     databaseUrl: env.DATABASE_URL,
-    commandsUrl: env.COMMANDS_URL,
+    commandsUrls: env.COMMANDS_URL,
     internalSecret: toInternalSecret(env),
     eventLog: toEventLogSettings(env, env.DATABASE_URL),
     logTopic: env.LOG_TOPIC,
@@ -67,6 +70,13 @@ export function readRealtimeConfig(): RealtimeConfig {
     rateLimit: { perSecond: env.RATE_LIMIT_PER_SECOND, burst: env.RATE_LIMIT_BURST },
     settings: toSettings(env),
   };
+}
+
+function splitList(text: string): string[] {
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
 }
 
 function toSettings(env: { REALTIME_MAX_SOCKETS: number; REALTIME_MAX_ROOMS: number }): RealtimeSettings {

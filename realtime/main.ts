@@ -40,7 +40,12 @@ const database = {
 };
 const db = openDatabase(database, logger);
 lifecycle.add('database', () => db.destroy());
-const commands = new HttpCommandClient({ url: config.commandsUrl, secret: config.internalSecret, logger });
+const commands = new HttpCommandClient({
+  urls: config.commandsUrls,
+  secret: config.internalSecret,
+  partitions: eventLog.partitions,
+  logger,
+});
 lifecycle.add('command client', async () => commands.close());
 
 const open = (connectionName: string) => {

@@ -33,6 +33,10 @@ export const REJECTIONS = {
     status: 503,
     title: 'The log did not confirm in time. It may or may not hold the command: repeat it with the same commandId.',
   },
+  partition_moving: {
+    status: 503,
+    title: 'The room is being taken over by another process. Nothing was done: try again.',
+  },
   projection_behind: { status: 503, title: 'The read model has not reached that position yet: try again.' },
   unavailable: { status: 503, title: 'A part of the service that this needs cannot be reached: try again.' },
   internal: { status: 500, title: 'The service failed.' },

@@ -32,8 +32,9 @@ describe('commands of one room from another process', () => {
     gate = openGate('held up');
     server = await openCommandsServer(log, { before: gate.pass });
     client = new HttpCommandClient({
-      url: server.url,
+      urls: [server.url],
       secret: INTERNAL_SECRET,
+      partitions: 8,
       logger: createLogger('test', 'silent'),
     });
     for (const roomId of [slow, other]) mustAccept(await client.execute(create(roomId)));

@@ -4,6 +4,12 @@ import type { Accepted, Command } from '../../schemas/commands.ts';
 import { REJECTIONS, type Rejection, type RejectionCode } from '../../schemas/rejections.ts';
 
 export const INTERNAL_COMMANDS_PATH = '/internal/v1/commands';
+export const INTERNAL_OWNERS_PATH = '/internal/v1/owners';
+/** How often a request's commands were passed on already. A process that gets one with MAX_HOPS does not pass it on. */
+export const HOPS_HEADER = 'x-roomlog-hops';
+export const MAX_HOPS = 2;
+/** Which table of owners an answer was given by: another one than the caller has, and the caller asks for it. */
+export const OWNERS_VERSION_HEADER = 'x-roomlog-owners';
 /** What the service token of these requests is for (platform/service-token.ts). */
 export const INTERNAL_COMMANDS_PURPOSE = 'commands';
 /** Commands of one request; also bounded by the bytes of a body. */
@@ -73,3 +79,8 @@ const rejection: z.ZodType<Rejection> = z.strictObject({
 export const CommandsAnswer: z.ZodType<{ answers: (Accepted | Rejection)[] }> = z.strictObject({
   answers: z.array(z.union([accepted, rejection])),
 });
+
+/** By partition, the address of its owner; '' where nobody has it. Equal tables have equal versions, whoever tells them. */
+export type Owners = { version: string; owners: readonly string[] };
+
+export const OwnersAnswer: z.ZodType<Owners> = z.strictObject({ version: z.string(), owners: z.array(z.string()) });

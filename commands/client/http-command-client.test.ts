@@ -39,7 +39,12 @@ describe('commands from another process', () => {
     log = openMemoryEventLog(new MemoryStore(2)).log;
     server = await openCommandsServer(log);
     proxy = await openTcpProxy({ host: '127.0.0.1', port: Number(new URL(server.url).port) });
-    client = new HttpCommandClient({ url: `http://127.0.0.1:${proxy.port}`, secret: INTERNAL_SECRET, logger });
+    client = new HttpCommandClient({
+      urls: [`http://127.0.0.1:${proxy.port}`],
+      secret: INTERNAL_SECRET,
+      partitions: 2,
+      logger,
+    });
   });
 
   afterEach(async () => {
@@ -113,7 +118,7 @@ describe('commands from another process', () => {
   });
 
   it('CMD-75 need the service token: a user’s token does not do, nor another secret', async () => {
-    const stranger = new HttpCommandClient({ url: server.url, secret: 'not the secret', logger });
+    const stranger = new HttpCommandClient({ urls: [server.url], secret: 'not the secret', partitions: 2, logger });
     assertRejected(await stranger.execute(create()), 'unavailable');
     stranger.close();
     const post = (headers: Record<string, string>, body = JSON.stringify({ commands: [create()] })) =>

@@ -66,12 +66,12 @@ export class WaitingList<Item extends Waiting> {
     this.#notTaken = this.#first;
   }
 
-  /** Answers all that came at or before that time. */
-  answerUntil(time: number, answer: Answer): void {
+  /** Answers all that came at or before that time, each with what `answerTo` says. */
+  answerUntil(time: number, answerTo: (waiting: Item) => Answer): void {
     for (let index = this.#first; index < this.#items.length; index++) {
       const waiting = this.#items[index];
       if (!waiting || waiting.cameAt > time) break;
-      this.answer(waiting, answer);
+      if (!waiting.isAnswered) this.answer(waiting, answerTo(waiting));
     }
     this.dropAnswered();
   }

@@ -216,7 +216,11 @@ describe('the REST routes of the write side', () => {
   it('shows its dependencies in /ready and its figures in /metrics', async () => {
     await createRoom();
     const ready = await server.get('/ready');
-    assert.deepEqual(ready.body.checks, { 'command log': { ok: true }, 'command streams': { ok: true } });
+    assert.deepEqual(ready.body.checks, {
+      'command log': { ok: true },
+      'command partitions': { ok: true },
+      'command streams': { ok: true },
+    });
     assert.match((await server.get('/metrics')).text, /roomlog_commands_accepted_total\{changed="true"\} 1/);
   });
 });

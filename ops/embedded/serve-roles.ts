@@ -6,6 +6,7 @@ import type { Lifecycle } from '../../platform/lifecycle.ts';
 import type { Logger } from '../../platform/logger.ts';
 import type { Metrics } from '../../platform/metrics.ts';
 import type { Role } from '../../platform/role.ts';
+import { openRole } from '../../platform/serve-role.ts';
 import type { RealtimeRole } from '../../realtime/role.ts';
 import { LIMITS } from '../../schemas/limits.ts';
 import { REJECTIONS } from '../../schemas/rejections.ts';
@@ -26,7 +27,7 @@ export type ServeRolesDeps = {
   metricsText: () => Promise<string>;
 };
 
-/** Resolves when all ports are open. Throws PortUnavailableError. */
+/** Resolves when all ports and roles are open. Throws PortUnavailableError. */
 export async function serveRoles(deps: ServeRolesDeps): Promise<void> {
   const { ports, rest, realtime, projections, lifecycle } = deps;
   const health = await openPort(createApp('projections', [projections], deps), ports.projections, 'PROJECTIONS_PORT');
@@ -39,6 +40,7 @@ export async function serveRoles(deps: ServeRolesDeps): Promise<void> {
   for (const route of [...deps.routes, ...rest.flatMap(({ routes }) => routes)]) app.use(route);
   const http = await openPort(app, ports.http, 'CHAT_SERVICE_PORT');
   lifecycle.add('http port', () => closeServer(http));
+  for (const role of rest) await openRole(role, lifecycle);
 }
 
 function createApp(name: string, roles: readonly Role[], deps: ServeRolesDeps): Koa {

@@ -2,10 +2,13 @@
 import assert from 'node:assert/strict';
 import type { AddressInfo } from 'node:net';
 import type { Middleware } from 'koa';
+import type { Registry } from 'prom-client';
 import type { CommandPort } from '../../commands/client/command-port.ts';
 import { openCommandsRole } from '../../commands/role.ts';
 import type { Codec } from '../../event-log/codec/codec.ts';
 import type { EventLog } from '../../event-log/event-log.ts';
+import type { Assignment, Ownership } from '../../event-log/ownership/ownership.ts';
+import { createSoleOwnership } from '../../event-log/ownership/sole-ownership.ts';
 import { createTokenVerifier, signToken } from '../../platform/auth.ts';
 import { systemClock } from '../../platform/clock.ts';
 import { closeServer, createHttpApp, listen } from '../../platform/http-app.ts';
@@ -14,6 +17,7 @@ import { Lifecycle } from '../../platform/lifecycle.ts';
 import { createLogger } from '../../platform/logger.ts';
 import { createMetrics } from '../../platform/metrics.ts';
 import { createRateLimit } from '../../platform/rate-limit.ts';
+import { openRole } from '../../platform/serve-role.ts';
 import { LIMITS } from '../../schemas/limits.ts';
 import { REJECTIONS } from '../../schemas/rejections.ts';
 import { testCodec } from './write-side.ts';
@@ -29,6 +33,8 @@ export type CommandsServer = {
   /** As a user of that name; null sends no token. */
   post(path: string, body: unknown, user?: string | null): Promise<Reply>;
   get(path: string): Promise<Reply>;
+  /** The value of a counter or gauge, summed over its labels. */
+  metric(name: string): Promise<number>;
   close(): Promise<void>;
 };
 
@@ -39,14 +45,19 @@ export async function openCommandsServer(
     rateLimit?: { perSecond: number; burst: number };
     /** What requests pass before they reach the routes. */
     before?: Middleware;
+    /** Where it is left out everything is the server's own, and nobody is told where that is. */
+    openOwnership?: (address: string, onAssigned: (assignment: Assignment) => void) => Ownership;
   } = {},
 ): Promise<CommandsServer> {
   const logger = createLogger('test', 'silent');
   const failures: string[] = [];
   const lifecycle = new Lifecycle({ log: logger, onFailure: () => failures.push('a part failed') });
   const metrics = createMetrics();
-  const role = await openCommandsRole({
+  let url = '';
+  const openOwnership = options.openOwnership ?? soleOwnership(eventLog.partitions);
+  const role = openCommandsRole({
     lifecycle,
+    openOwnership: (onAssigned) => lazyOwnership(() => openOwnership(url, onAssigned)),
     logger,
     written: null,
     metrics,
@@ -71,7 +82,8 @@ export async function openCommandsServer(
   for (const route of role.routes) app.use(route);
   const server = await listen(app, 0, '127.0.0.1');
   lifecycle.add('http', () => closeServer(server, 100));
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await openRole(role, lifecycle);
   return {
     url,
     commands: role.commands,
@@ -85,11 +97,35 @@ export async function openCommandsServer(
         body: typeof body === 'string' ? body : JSON.stringify(body),
       }),
     get: (path) => ask(`${url}${path}`),
+    metric: (name) => sumOf(metrics, name),
     close: async () => {
       await lifecycle.stop();
       assert.deepEqual(failures, []);
     },
   };
+}
+
+const soleOwnership = (partitions: number) => (_address: string, onAssigned: (assignment: Assignment) => void) =>
+  createSoleOwnership({ role: 'commands', partitions, address: '', sessionMs: 6_000, onAssigned });
+
+/** The address is known only when the server listens, which is before ownership is run. */
+function lazyOwnership(open: () => Ownership): Ownership {
+  let ownership: Ownership | undefined;
+  const opened = (): Ownership => {
+    ownership ??= open();
+    return ownership;
+  };
+  return {
+    run: () => opened().run(),
+    handOver: (waitMs) => opened().handOver(waitMs),
+    stop: () => opened().stop(),
+  };
+}
+
+/** The value of a counter or gauge, summed over its labels. */
+async function sumOf(metrics: Registry, name: string): Promise<number> {
+  const metric = await metrics.getSingleMetric(name)?.get();
+  return (metric?.values ?? []).reduce((sum, { value }) => sum + value, 0);
 }
 
 /** The user `operator` has the operator's role; the shown name is the user id in capitals. */

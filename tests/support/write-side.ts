@@ -1,15 +1,16 @@
 // The write side over a log in memory, and what a test asks of it.
 import assert from 'node:assert/strict';
 import { Registry } from 'prom-client';
-import { createExecutor, type Executor } from '../../commands/executor.ts';
+import { Executor } from '../../commands/executor.ts';
 import { createCommandMetrics } from '../../commands/metrics.ts';
 import { type Codec, openCodec } from '../../event-log/codec/codec.ts';
 import { folderSchemas } from '../../event-log/codec/folder-schemas.ts';
 import type { EventLog } from '../../event-log/event-log.ts';
+import { partitionOf } from '../../event-log/partition-of.ts';
 import { uuidv7Ids } from '../../platform/ids.ts';
 import { createLogger } from '../../platform/logger.ts';
 import { systemTime } from '../../platform/time.ts';
-import type { Accepted, Command } from '../../schemas/commands.ts';
+import { type Accepted, type Command, streamOfRoom } from '../../schemas/commands.ts';
 import type { ChatEvent } from '../../schemas/generated/events.ts';
 import { isRejection, type Rejection, type RejectionCode } from '../../schemas/rejections.ts';
 
@@ -28,7 +29,7 @@ export type WriteSide = {
 export async function openWriteSide(log: EventLog): Promise<WriteSide> {
   const registry = new Registry();
   const partitions = Array.from({ length: log.partitions }, (_, partition) => partition);
-  const executor = createExecutor(partitions, {
+  const executor = new Executor({
     log,
     codec: testCodec,
     ids: uuidv7Ids,
@@ -38,11 +39,12 @@ export async function openWriteSide(log: EventLog): Promise<WriteSide> {
     time: systemTime,
   });
   const running = executor.run();
+  executor.assign(partitions);
   await executor.loaded();
   return {
     executor,
     registry,
-    execute: (command) => executor.execute(command),
+    execute: (command) => executor.execute(partitionOf(streamOfRoom(command.body.roomId), log.partitions), command),
     metric: async (name) => {
       const metric = await registry.getSingleMetric(name)?.get();
       return (metric?.values ?? []).reduce((sum, { value }) => sum + value, 0);
