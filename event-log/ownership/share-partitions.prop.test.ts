@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
-import { addressesOf, type SharingMember, type Shares, sharePartitions } from './share-partitions.ts';
+import { addressesOf, type Shares, type SharingMember, sharePartitions } from './share-partitions.ts';
 
 const IDS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
 
@@ -79,7 +79,10 @@ describe('laws of sharing partitions', () => {
         const staying = staysIn(members);
         assert.deepEqual([...shares.keys()].sort(), members.map(({ id }) => id).sort());
         if (staying.length === 0) return;
-        assert.deepEqual([...shares.values()].flat().sort((a, b) => a - b), [...Array(partitions).keys()]);
+        assert.deepEqual(
+          [...shares.values()].flat().sort((a, b) => a - b),
+          [...Array(partitions).keys()],
+        );
         const sizes = staying.map(({ id }) => shares.get(id)?.length ?? 0);
         assert.ok(Math.max(...sizes) - Math.min(...sizes) <= 1, `sizes ${sizes}`);
       }),
@@ -174,7 +177,11 @@ describe('laws of sharing partitions', () => {
     const shuffledTwice = fc
       .tuple(fc.nat({ max: 20 }), arbitraryMembers(6, 20))
       .chain(([partitions, members]) =>
-        fc.tuple(fc.constant(partitions), fc.constant(members), fc.shuffledSubarray(members, { minLength: members.length })),
+        fc.tuple(
+          fc.constant(partitions),
+          fc.constant(members),
+          fc.shuffledSubarray(members, { minLength: members.length }),
+        ),
       );
     fc.assert(
       fc.property(shuffledTwice, ([partitions, members, shuffled]) => {
