@@ -54,6 +54,12 @@ export function readMainConfig() {
       'KAFKA_BROKERS is set, so tokens are not for trying things out: set JWT_SECRET or JWT_PUBLIC_KEY.',
     );
   }
+  const sharesPartitions = isCluster || env.DATABASE_URL !== undefined;
+  if (sharesPartitions && !givesTokens && env.JWT_SECRET === undefined && env.INTERNAL_SECRET === undefined) {
+    throw new ConfigError(
+      'Processes on one log need a secret in common: set INTERNAL_SECRET beside JWT_PUBLIC_KEY, to the same on all of them.',
+    );
+  }
   const ownOrigins = ['localhost', '127.0.0.1'].map((host) => `http://${host}:${env.CHAT_SERVICE_PORT}`);
   const dataDir = resolve(env.DATA_DIR);
   return {
@@ -66,8 +72,10 @@ export function readMainConfig() {
     logTopic: env.LOG_TOPIC,
     redis: env.REDIS_HOST === undefined ? null : { host: env.REDIS_HOST, port: env.REDIS_PORT },
     tokens: { secret: env.JWT_SECRET, publicKeyPem: env.JWT_PUBLIC_KEY },
-    /** Null: there are no other processes that hand in commands. */
+    /** Null: not set. Processes that share partitions then know each other by the secret of the tokens. */
     internalSecret: env.INTERNAL_SECRET ?? null,
+    /** Whether other processes may be working on the same log: on a PostgreSQL of our own there can be none. */
+    sharesPartitions,
     /** Where other processes of the commands role reach this one. */
     advertisedUrl: toAdvertisedUrl(env),
     /** Tokens are signed with a secret that this process makes itself, and demo users get one for the asking. */

@@ -3,7 +3,8 @@
 import { openCommandsRole } from './commands/role.ts';
 import { type MainConfig, readMainConfig } from './config.ts';
 import { openEventLog } from './event-log/open-event-log.ts';
-import { createSoleOwnership } from './event-log/ownership/sole-ownership.ts';
+import { ownershipOpener } from './event-log/ownership/open-ownership.ts';
+import { everythingOurs } from './event-log/ownership/sole-ownership.ts';
 import { devTokenRoute } from './ops/embedded/dev-token-route.ts';
 import { openDatabase } from './ops/embedded/open-database.ts';
 import { openProjections } from './ops/embedded/open-projections.ts';
@@ -48,17 +49,11 @@ async function start(config: MainConfig, lifecycle: Lifecycle, logger: Logger): 
   const common = { ...shared, lifecycle, logger, metrics, eventLog: log, codec, clock: systemClock, ids: uuidv7Ids };
 
   const projections = await openProjections({ ...common, ...config, eventLogSettings, databaseUrl: database.url });
+  const sharing = { partitions: log.partitions, address: config.advertisedUrl, clientId: 'roomlog', logger };
   const commands = openCommandsRole({
     ...common,
-    internalSecret: config.internalSecret,
-    openOwnership: (onAssigned) =>
-      createSoleOwnership({
-        role: 'commands',
-        partitions: log.partitions,
-        address: config.advertisedUrl,
-        sessionMs: 6_000,
-        onAssigned,
-      }),
+    internalSecret: config.sharesPartitions ? (config.internalSecret ?? secret ?? null) : config.internalSecret,
+    openOwnership: config.sharesPartitions ? ownershipOpener(eventLogSettings, sharing) : everythingOurs(sharing),
   });
   const readApi = await openReadApiRole({ ...common, settings: config.readApi, queries });
   await whenHistoryIsThere(queries);

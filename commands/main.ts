@@ -1,7 +1,6 @@
 // The commands role as a process of its own.
 import { openEventLog } from '../event-log/open-event-log.ts';
-import type { Assignment } from '../event-log/ownership/ownership.ts';
-import { createSoleOwnership } from '../event-log/ownership/sole-ownership.ts';
+import { ownershipOpener } from '../event-log/ownership/open-ownership.ts';
 import { createTokenVerifier } from '../platform/auth.ts';
 import { systemClock } from '../platform/clock.ts';
 import { uuidv7Ids } from '../platform/ids.ts';
@@ -36,27 +35,15 @@ const prefix = `roomlog:${config.logTopic}:`;
 const written = redis === undefined ? null : createRedisWrittenPositions({ redis, prefix, logger });
 
 const { internalSecret } = config;
-const openOwnership = (onAssigned: (assignment: Assignment) => void) =>
-  createSoleOwnership({
-    role: 'commands',
-    partitions: eventLog.partitions,
-    address: config.advertisedUrl,
-    sessionMs: 6_000,
-    onAssigned,
-  });
-const deps = {
-  lifecycle,
-  openOwnership,
+const openOwnership = ownershipOpener(config.eventLog, {
+  partitions: eventLog.partitions,
+  address: config.advertisedUrl,
+  clientId: 'roomlog-commands',
   logger,
-  metrics,
-  eventLog,
-  codec,
-  verifier,
-  writeLimit,
-  internalSecret,
-  written,
-};
-const role = openCommandsRole({ ...deps, ids: uuidv7Ids, clock: systemClock });
+});
+const deps = { lifecycle, logger, metrics, eventLog, codec, verifier, writeLimit, internalSecret, written };
+const parts = { ...deps, openOwnership, ids: uuidv7Ids, clock: systemClock };
+const role = openCommandsRole(parts);
 const { port, frontendUrl } = config;
 const answers = { problems: REJECTIONS, bodyLimitBytes: LIMITS.httpBodyBytes };
 await serveRole(role, { port, frontendUrl, ...answers, lifecycle, log: logger, metrics });

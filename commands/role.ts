@@ -3,7 +3,7 @@ import type Router from '@koa/router';
 import type { Middleware } from 'koa';
 import type { Codec } from '../event-log/codec/codec.ts';
 import type { EventLog } from '../event-log/event-log.ts';
-import type { Assignment, Ownership } from '../event-log/ownership/ownership.ts';
+import type { OpenOwnership } from '../event-log/ownership/ownership.ts';
 import type { TokenVerifier } from '../platform/auth.ts';
 import { authenticate, identityOf } from '../platform/authenticate.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -30,8 +30,7 @@ export type CommandsRoleDeps = {
   metrics: Metrics;
   eventLog: EventLog;
   codec: Codec;
-  /** Takes part in sharing the partitions out among the processes of the role `commands`. */
-  openOwnership: (onAssigned: (assignment: Assignment) => void) => Ownership;
+  openOwnership: OpenOwnership;
   verifier: TokenVerifier;
   /** A user's writes, REST and sockets together. Operators are exempt. */
   writeLimit: RateLimit;
@@ -64,7 +63,7 @@ export function openCommandsRole(deps: CommandsRoleDeps): CommandsRole {
   const assigned = Promise.withResolvers<void>();
   let isAssigned = false;
   let isClosing = false;
-  const ownership = deps.openOwnership((assignment) => {
+  const ownership = deps.openOwnership('commands', (assignment) => {
     logger.info({ partitions: assignment.mine }, 'partitions are assigned');
     router.assign(assignment);
     isAssigned = true;

@@ -12,11 +12,16 @@ describe('the settings of the log', () => {
       kind: 'postgres',
       databaseUrl: 'postgres://db',
       partitions: 3,
+      ownerSessionMs: 6_000,
     });
   });
 
   it('choose Kafka where its brokers are named, also when there is a database', () => {
-    const env = { KAFKA_BROKERS: 'a:9092,b:9093', SCHEMA_REGISTRY_URL: 'http://registry:8081/' };
+    const env = {
+      KAFKA_BROKERS: 'a:9092,b:9093',
+      SCHEMA_REGISTRY_URL: 'http://registry:8081/',
+      OWNER_SESSION_MS: '1000',
+    };
     assert.deepEqual(settingsOf(env, 'postgres://db'), {
       kind: 'kafka',
       brokers: ['a:9092', 'b:9093'],
@@ -24,6 +29,7 @@ describe('the settings of the log', () => {
       topic: 'chat.events',
       partitions: 4,
       replicationFactor: 1,
+      ownerSessionMs: 1_000,
     });
   });
 
@@ -35,6 +41,7 @@ describe('the settings of the log', () => {
       { KAFKA_BROKERS: 'a:9092,', SCHEMA_REGISTRY_URL: 'http://r' },
       { KAFKA_BROKERS: 'a:9092', SCHEMA_REGISTRY_URL: 'registry' },
       { KAFKA_BROKERS: 'a:9092', SCHEMA_REGISTRY_URL: 'http://r', LOG_TOPIC: 'a topic' },
+      { KAFKA_BROKERS: 'a:9092', SCHEMA_REGISTRY_URL: 'http://r', OWNER_SESSION_MS: '999' },
     ]) {
       assert.throws(() => settingsOf(env), ConfigError, JSON.stringify(env));
     }

@@ -11,8 +11,9 @@ export type EventLogSettings =
       topic: string;
       partitions: number;
       replicationFactor: number;
+      ownerSessionMs: number;
     }
-  | { kind: 'postgres'; databaseUrl: string; partitions: number };
+  | { kind: 'postgres'; databaseUrl: string; partitions: number; ownerSessionMs: number };
 
 export const eventLogSettings = {
   KAFKA_BROKERS: z
@@ -26,14 +27,16 @@ export const eventLogSettings = {
     .default('chat.events'),
   LOG_PARTITIONS: countSetting(4, 1, 1_024),
   LOG_REPLICATION: countSetting(1, 1, 15),
+  OWNER_SESSION_MS: countSetting(6_000, 1_000, 60_000),
 };
 
 type EventLogEnv = z.output<z.ZodObject<typeof eventLogSettings>>;
 
 /** `databaseUrl` is where the log is when it is not on Kafka. Throws ConfigError where what was given does not go together. */
 export function toEventLogSettings(env: EventLogEnv, databaseUrl: string | undefined): EventLogSettings {
+  const both = { partitions: env.LOG_PARTITIONS, ownerSessionMs: env.OWNER_SESSION_MS };
   if (env.KAFKA_BROKERS === undefined) {
-    if (databaseUrl !== undefined) return { kind: 'postgres', databaseUrl, partitions: env.LOG_PARTITIONS };
+    if (databaseUrl !== undefined) return { kind: 'postgres', databaseUrl, ...both };
     throw new ConfigError('The log has no place: set KAFKA_BROKERS (and SCHEMA_REGISTRY_URL), or DATABASE_URL.');
   }
   if (env.SCHEMA_REGISTRY_URL === undefined) {
@@ -44,7 +47,7 @@ export function toEventLogSettings(env: EventLogEnv, databaseUrl: string | undef
     brokers: env.KAFKA_BROKERS.split(','),
     registryUrl: env.SCHEMA_REGISTRY_URL.replace(/\/$/, ''),
     topic: env.LOG_TOPIC,
-    partitions: env.LOG_PARTITIONS,
     replicationFactor: env.LOG_REPLICATION,
+    ...both,
   };
 }

@@ -15,7 +15,7 @@ describe('the projections in a thread', () => {
 
   function settings(databaseUrl: string): ThreadSettings {
     return {
-      eventLog: { kind: 'postgres', databaseUrl, partitions: 2 },
+      eventLog: { kind: 'postgres', databaseUrl, partitions: 2, ownerSessionMs: 6_000 },
       databaseUrl,
       redis: null,
       logTopic: 'thread',

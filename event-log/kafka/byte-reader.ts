@@ -65,4 +65,11 @@ export class ByteReader {
     this.at += length;
     return this.bytes.toString('utf8', this.at - length, this.at);
   }
+
+  /** Bytes whose length is an int32; none when the length is -1. */
+  byteArray(): Buffer {
+    const length = Math.max(this.int32(), 0);
+    this.at += length;
+    return this.bytes.subarray(this.at - length, this.at);
+  }
 }

@@ -10,6 +10,7 @@ import Cluster from 'kafkajs/src/cluster/index.js';
 import { createLogger } from 'kafkajs/src/loggers/index.js';
 import { withDeadline } from '../../platform/lifecycle.ts';
 import { LogUnavailableError } from '../event-log.ts';
+import { GROUP_VERSIONS } from './group-requests.ts';
 import { type BrokerAddress, destroySockets, socketFactory } from './kafkajs-guards.ts';
 import { type KafkaRequest, SPOKEN_VERSIONS } from './requests.ts';
 
@@ -177,7 +178,7 @@ function rotated(brokers: readonly string[]): string[] {
 async function connectTo({ cluster, connections }: Generation, node: number): Promise<RawConnection> {
   if (node < 0) throw new Error('the partition has no leader now');
   const broker = await cluster.findBroker({ nodeId: String(node) });
-  for (const { apiName, apiKey, apiVersion } of SPOKEN_VERSIONS) {
+  for (const { apiName, apiKey, apiVersion } of [...SPOKEN_VERSIONS, ...GROUP_VERSIONS]) {
     const range = broker.versions[apiKey];
     if (range === undefined || range.minVersion > apiVersion || range.maxVersion < apiVersion) {
       throw new Error(`broker ${node} does not speak ${apiName} version ${apiVersion}: Kafka 2.3 to 4.x does`);

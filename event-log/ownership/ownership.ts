@@ -38,3 +38,6 @@ export type Ownership = {
   /** Leaves: what is still ours is shared out among the others at once, not only after sessionMs. */
   stop(): Promise<void>;
 };
+
+/** How a role takes part in sharing out the partitions among its processes. */
+export type OpenOwnership = (role: string, onAssigned: (assignment: Assignment) => void) => Ownership;

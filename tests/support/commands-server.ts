@@ -8,7 +8,7 @@ import { openCommandsRole } from '../../commands/role.ts';
 import type { Codec } from '../../event-log/codec/codec.ts';
 import type { EventLog } from '../../event-log/event-log.ts';
 import type { Assignment, Ownership } from '../../event-log/ownership/ownership.ts';
-import { createSoleOwnership } from '../../event-log/ownership/sole-ownership.ts';
+import { soleOwnership } from '../../event-log/ownership/sole-ownership.ts';
 import { createTokenVerifier, signToken } from '../../platform/auth.ts';
 import { systemClock } from '../../platform/clock.ts';
 import { closeServer, createHttpApp, listen } from '../../platform/http-app.ts';
@@ -54,10 +54,10 @@ export async function openCommandsServer(
   const lifecycle = new Lifecycle({ log: logger, onFailure: () => failures.push('a part failed') });
   const metrics = createMetrics();
   let url = '';
-  const openOwnership = options.openOwnership ?? soleOwnership(eventLog.partitions);
+  const openOwnership = options.openOwnership ?? everythingHere(eventLog.partitions);
   const role = openCommandsRole({
     lifecycle,
-    openOwnership: (onAssigned) => lazyOwnership(() => openOwnership(url, onAssigned)),
+    openOwnership: (_role, onAssigned) => lazyOwnership(() => openOwnership(url, onAssigned)),
     logger,
     written: null,
     metrics,
@@ -105,8 +105,8 @@ export async function openCommandsServer(
   };
 }
 
-const soleOwnership = (partitions: number) => (_address: string, onAssigned: (assignment: Assignment) => void) =>
-  createSoleOwnership({ role: 'commands', partitions, address: '', sessionMs: 6_000, onAssigned });
+const everythingHere = (partitions: number) => (_address: string, onAssigned: (assignment: Assignment) => void) =>
+  soleOwnership({ role: 'commands', partitions, address: '', sessionMs: 6_000, onAssigned });
 
 /** The address is known only when the server listens, which is before ownership is run. */
 function lazyOwnership(open: () => Ownership): Ownership {
