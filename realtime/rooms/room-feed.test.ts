@@ -42,7 +42,7 @@ describe('a room on a node', () => {
       { roomId: 'r', partition: 0 },
       {
         source: history,
-        tail: { recordsSeen: () => 0, catchUp: async () => {} },
+        tail: { hold: async () => {}, release: () => {}, recordsSeen: () => 0, catchUp: async () => 0 },
         turns: new TurnQueue(),
         metrics: silentMetrics,
         logger: pino({ level: 'silent' }),
