@@ -326,13 +326,17 @@ class World {
 describe('a room on a node (laws)', () => {
   it('RT-7 RT-8 any interleaving of snapshot, tail, joins and resumes gives each version exactly once and in order', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.boolean(), fc.array(arbitraryStep, { maxLength: 120, size: 'max' }), async (isHeld, steps) => {
-        const world = new World();
-        if (isHeld) await world.followAlready();
-        for (const step of steps) await world.step(step);
-        await world.settle();
-        world.check();
-      }),
+      fc.asyncProperty(
+        fc.boolean(),
+        fc.array(arbitraryStep, { maxLength: 120, size: 'max' }),
+        async (isHeld, steps) => {
+          const world = new World();
+          if (isHeld) await world.followAlready();
+          for (const step of steps) await world.step(step);
+          await world.settle();
+          world.check();
+        },
+      ),
       { numRuns: 1_000, examples: [[true, EVENT_WHILE_RESUME_ENDS]] },
     );
   });
