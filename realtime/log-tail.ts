@@ -185,6 +185,8 @@ export class LogTail {
   }
 
   #handOn(record: LogRecord, partition: number, state: PartitionState): Promise<void> | undefined {
+    // Released while its schema was asked for.
+    if (state.isReleased) return undefined;
     const decoded = this.#deps.codec.tryDecode(record.value);
     if ('unknownSchema' in decoded) return this.#learn(decoded.unknownSchema, record, partition, state);
     if ('event' in decoded) {
@@ -204,8 +206,7 @@ export class LogTail {
     while (!this.#isStopped && !state.isReleased) {
       try {
         await this.#deps.codec.learn(schemaId);
-        if (!state.isReleased) await this.#handOn(record, partition, state);
-        return;
+        return await this.#handOn(record, partition, state);
       } catch (error) {
         this.#deps.logger.warn({ err: error, schemaId }, 'a schema cannot be had now');
         await pause(LEARN_PAUSE_MS);
