@@ -179,6 +179,7 @@ class World {
     { length: SESSIONS },
     (_, index) => new CheckedSession(`u${index}`, (fault) => this.#failures.push(fault)),
   );
+  readonly #turns = new TurnQueue();
   #feed: RoomFeed | null = null;
   #opened: Promise<unknown> = Promise.resolve();
   #now = 0;
@@ -240,6 +241,8 @@ class World {
       this.#tail.begin();
       for (let count = 0; count < this.#log.length; count++) this.#advanceTail();
       this.#endPauses(5);
+      // It may rest for a moment after it had much to do.
+      this.#turns.flush();
       await turn();
       if (this.#failures.length > 0) throw this.#failures[0];
       assert.ok(round < 5_000, 'every join is answered');
@@ -307,7 +310,7 @@ class World {
       {
         source: this.history,
         tail: this.#tail,
-        turns: new TurnQueue(),
+        turns: this.#turns,
         metrics: silentMetrics,
         logger: pino({ level: 'silent' }),
         now: () => this.#now,
