@@ -3,6 +3,7 @@
 import { describe } from 'mocha';
 import { describeAppending } from './contract/appending.ts';
 import { describeBrokenConnections } from './contract/broken-connections.ts';
+import { describeChangingPartitions } from './contract/changing-partitions.ts';
 import { describeFollowing } from './contract/following.ts';
 import { describeRacingWriters } from './contract/racing-writers.ts';
 import { describeReading } from './contract/reading.ts';
@@ -45,6 +46,7 @@ export function describeEventLogContract(name: string, openHarness: OpenHarness)
     describeAppending(openHarness);
     describeReading(openHarness);
     describeFollowing(openHarness);
+    describeChangingPartitions(openHarness);
     describeRacingWriters(openHarness);
     describeBrokenConnections(openHarness);
   });

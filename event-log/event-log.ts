@@ -43,8 +43,9 @@ export type EventLog = {
   read(partition: number, from: number, to: number): AsyncIterable<LogBatch>;
 
   /**
-   * Follows several partitions, each from its own offset, for ever. `handle` gets the batches of one partition in order and one
-   * at a time, of different partitions possibly interleaved; at most one more batch of that partition is fetched meanwhile.
+   * Follows partitions, each from its own offset, for ever: those of `from`, possibly none, and later ones that are added. `handle`
+   * gets the batches of one partition in order and one at a time, of different partitions possibly interleaved; at most one more
+   * batch of that partition is fetched meanwhile.
    */
   follow(options: FollowOptions): LogFollower;
 
@@ -65,7 +66,24 @@ export type FollowOptions = {
  * run() resolves after stop(), and rejects on what following cannot survive: OffsetOutOfRangeError, or an error thrown by
  * `handle`. A log that cannot be reached is no such thing: it is tried again for ever, with backoff of at most 1 s.
  */
-export type LogFollower = { run(): Promise<void>; stop(): Promise<void> };
+export type LogFollower = {
+  run(): Promise<void>;
+  stop(): Promise<void>;
+
+  /**
+   * Follows one more partition from that offset, at once: it waits neither for others that are idle nor for their handlers. Before
+   * run() it is followed from the beginning; after the end it has no effect. To add one that is followed already, or whose
+   * removal has not resolved, is a bug.
+   */
+  add(partition: number, from: number): void;
+
+  /**
+   * Stops following one partition; the others do not notice. No further batch of it is begun, and the promise resolves when the one
+   * in hand is handled, so `handle` itself must not wait for it. To remove one that is not followed is a bug; after the end it has
+   * no effect.
+   */
+  remove(partition: number): Promise<void>;
+};
 
 /** The append got no definite answer. Nothing may be told to anybody until `barrier` and a read have settled it. */
 export class OutcomeUnknownError extends Error {

@@ -76,7 +76,7 @@ export class Hub {
       { roomId, partition: partitionOf(stream, this.#deps.partitions) },
       { ...this.#deps, onFailed: (failed) => this.#forget(failed) },
     );
-    // Before it loads: from now on the tail's events of this room queue in it.
+    // Before it holds its partition and loads: from now on the tail's events of this room queue in it.
     this.#roomByStream.set(stream, room);
     void this.#forgetIfRefused(room);
     return room;

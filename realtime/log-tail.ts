@@ -1,18 +1,27 @@
-/* Follows the whole log from where history was when the node started, and hands what concerns this node to the hub.
+/* Follows the partitions of the log in which this node has rooms, and hands what concerns them to the hub.
  *
  * Guarantee: every later snapshot of a room that has caught up with `recordsSeen` of its partition, together with the events
- * handed to the hub after that, is complete. It holds because the tail begins at the checkpoints, which history never goes back
- * behind. Records of rooms that nobody on this node is in are not even decoded.
+ * handed to the hub after that, is complete. It holds for a room that listens before it calls `hold`, whenever its partition began:
+ * - Its hold begins the partition: following begins at a checkpoint of history that is read before any such snapshot. History never
+ *   goes back behind it, so what lies below it is in every snapshot, and what lies at or above it is handed on.
+ * - The partition is followed already: what lies below `recordsSeen` was handed on or passed over before it was asked for, and is in
+ *   a snapshot that has caught up with it; what lies at or above it is handed on.
+ * A partition that was left and is held again begins anew, at a checkpoint read anew; nothing of the time before is handed on then.
+ *
+ * Records of rooms that nobody on this node is in are not even decoded, and partitions without rooms are not even fetched.
  */
+import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Codec } from '../event-log/codec/codec.ts';
 import type { EventLog, LogBatch, LogFollower, LogRecord } from '../event-log/event-log.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { ChatEvent } from '../schemas/generated/events.ts';
 import { BOUNDS } from './bounds.ts';
+import type { RoomSource } from './rooms/room-source.ts';
 
 export type TailDeps = {
   eventLog: EventLog;
+  source: Pick<RoomSource, 'checkpoints'>;
   codec: Pick<Codec, 'tryDecode' | 'learn'>;
   /** Whether somebody on this node wants the stream's events. */
   wants: (stream: string) => boolean;
@@ -20,39 +29,39 @@ export type TailDeps = {
   logger: Logger;
 };
 
-/** The tail did not reach the log's head in time, so it cannot be told whether what is known here is up to date. */
+/** The tail did not reach the log's head in time or at all, so it cannot be told whether what is known here is up to date. */
 export class TailBehindError extends Error {
   override readonly name = 'TailBehindError';
   readonly code = 'tail_behind';
   readonly retryable = true;
 }
 
-type Waiter = { offset: number; reached: () => void };
-type PartitionState = { nextOffset: number; recordsSeen: number; head: number; waiters: Set<Waiter> };
+type Waiter = { offset: number; reached: () => void; failed: (error: TailBehindError) => void };
+type PartitionState = {
+  nextOffset: number;
+  recordsSeen: number;
+  head: number;
+  readonly waiters: Set<Waiter>;
+  /** The last room has gone: what is left of the batch in hand concerns nobody. */
+  isReleased: boolean;
+};
+/** `state` is there from when following has begun, which is what `began` waits for. */
+type Hold = { rooms: number; state: PartitionState | null; readonly began: Promise<void> };
 
 const LEARN_PAUSE_MS = 500;
 
 export class LogTail {
   readonly #deps: TailDeps;
-  readonly #partitions: PartitionState[];
+  readonly #holdByPartition = new Map<number, Hold>();
+  /** Partitions whose last batch may still be in hand: they cannot begin again before it is done. */
+  readonly #endingByPartition = new Map<number, Promise<void>>();
   readonly #follower: LogFollower;
+  #readingCheckpoints: Promise<ReadonlyMap<number, number>> | null = null;
   #isStopped = false;
 
-  /** `from` are history's checkpoints; a partition that is absent is followed from 0. */
-  constructor(deps: TailDeps, from: ReadonlyMap<number, number>) {
+  constructor(deps: TailDeps) {
     this.#deps = deps;
-    const { partitions } = deps.eventLog;
-    const starts = Array.from({ length: partitions }, (_, partition) => from.get(partition) ?? 0);
-    this.#partitions = starts.map((start) => ({
-      nextOffset: start,
-      recordsSeen: start,
-      head: start,
-      waiters: new Set(),
-    }));
-    this.#follower = deps.eventLog.follow({
-      from: new Map(starts.map((start, partition) => [partition, start])),
-      handle: (batch) => this.#handle(batch),
-    });
+    this.#follower = deps.eventLog.follow({ from: new Map(), handle: (batch) => this.#handle(batch) });
   }
 
   /** Resolves after stop(); rejects on what following the log cannot survive. */
@@ -65,34 +74,93 @@ export class LogTail {
     return this.#follower.stop();
   }
 
-  /** Where the records that were handed on end: behind the newest of them, not behind barriers, which history may not count. */
-  recordsSeen(partition: number): number {
-    return this.#partition(partition).recordsSeen;
+  /**
+   * Follows the partition until as many calls of `release`; resolves when that has begun. The room must listen before the call.
+   * Where history's checkpoints cannot be read it rejects with the reason, and nothing is held.
+   */
+  async hold(partition: number): Promise<void> {
+    const hold = this.#holdByPartition.get(partition) ?? this.#firstHold(partition);
+    hold.rooms += 1;
+    try {
+      await hold.began;
+    } catch (error) {
+      // All that share it fail with it; whoever comes next tries anew.
+      if (this.#holdByPartition.get(partition) === hold) this.#holdByPartition.delete(partition);
+      throw error;
+    }
   }
 
-  /** Records between the tail and the head as far as it knows, over all partitions. */
-  lag(): number {
-    return this.#partitions.reduce((sum, { head, nextOffset }) => sum + Math.max(0, head - nextOffset), 0);
+  /** Ends one hold that has resolved; with the last one of the partition following it ends. */
+  release(partition: number): void {
+    const hold = this.#holdByPartition.get(partition);
+    assert.ok(hold?.state, `partition ${partition} is not held`);
+    hold.rooms -= 1;
+    if (hold.rooms > 0) return;
+    this.#holdByPartition.delete(partition);
+    hold.state.isReleased = true;
+    for (const waiter of hold.state.waiters) waiter.failed(notFollowed());
+    const ending = this.#follower.remove(partition).then(() => void this.#endingByPartition.delete(partition));
+    this.#endingByPartition.set(partition, ending);
+  }
+
+  /** How many partitions are followed, or about to be. */
+  get partitionCount(): number {
+    return this.#holdByPartition.size;
   }
 
   /**
-   * Resolves when everything that was in the partition at the time of the call has been handed to the hub. Throws
-   * TailBehindError after BOUNDS.catchUpMs, and what `head` throws when the log cannot be reached.
+   * Where the records that were handed on end: behind the newest of them, not behind barriers, which history may not count. Asked
+   * for a partition that is not held it is a bug, and so is `catchUp`.
    */
-  async catchUp(partition: number): Promise<void> {
-    const head = await this.#deps.eventLog.head(partition);
-    const state = this.#partition(partition);
-    if (state.nextOffset >= head) return;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const waiter: Waiter = { offset: head, reached: resolve };
-    const timer = setTimeout(() => reject(new TailBehindError(`not at offset ${head} yet`)), BOUNDS.catchUpMs);
-    state.waiters.add(waiter);
-    try {
-      await promise;
-    } finally {
-      clearTimeout(timer);
-      state.waiters.delete(waiter);
+  recordsSeen(partition: number): number {
+    return this.#stateOf(partition).recordsSeen;
+  }
+
+  /** Records between the tail and the head as far as it knows, over all partitions that are followed. */
+  lag(): number {
+    let lag = 0;
+    for (const { state } of this.#holdByPartition.values()) {
+      if (state) lag += Math.max(0, state.head - state.nextOffset);
     }
+    return lag;
+  }
+
+  /**
+   * Resolves with `recordsSeen` when everything that was in the partition at the time of the call has been handed to the hub.
+   * Throws TailBehindError after BOUNDS.catchUpMs, or when the last hold has ended meanwhile, and what `head` throws when the log
+   * cannot be reached.
+   */
+  async catchUp(partition: number): Promise<number> {
+    const state = this.#stateOf(partition);
+    const head = await this.#deps.eventLog.head(partition);
+    if (state.nextOffset < head) await reached(state, head);
+    return state.recordsSeen;
+  }
+
+  #stateOf(partition: number): PartitionState {
+    const state = this.#holdByPartition.get(partition)?.state;
+    assert.ok(state, `partition ${partition} is not held`);
+    return state;
+  }
+
+  #firstHold(partition: number): Hold {
+    const began = this.#startOf(partition).then((start) => {
+      hold.state = newState(start);
+      this.#follower.add(partition, start);
+    });
+    const hold: Hold = { rooms: 0, state: null, began };
+    this.#holdByPartition.set(partition, hold);
+    return hold;
+  }
+
+  /** History's checkpoint of the partition: 0 where there is none. */
+  async #startOf(partition: number): Promise<number> {
+    await this.#endingByPartition.get(partition);
+    // Rooms of many partitions may come at once. One that shares a look which began before it came starts further back, no worse.
+    this.#readingCheckpoints ??= this.#deps.source.checkpoints().finally(() => {
+      this.#readingCheckpoints = null;
+    });
+    return (await this.#readingCheckpoints).get(partition) ?? 0;
   }
 
   /**
@@ -100,12 +168,14 @@ export class LogTail {
    * in between must neither miss one nor wait for history to have it.
    */
   async #handle(batch: LogBatch): Promise<void> {
-    const state = this.#partition(batch.partition);
+    const state = this.#stateOf(batch.partition);
     for (const record of batch.records) {
       if (this.#deps.wants(record.key)) {
         // Awaits only what has to be fetched: a thousand records must not cost a thousand turns.
-        const learnt = this.#handOn(record, batch.partition);
+        const learnt = this.#handOn(record, batch.partition, state);
         if (learnt) await learnt;
+        // Whoever comes now begins at a checkpoint, and must not get from here what they get from there.
+        if (state.isReleased) return;
       }
       state.recordsSeen = record.offset + 1;
     }
@@ -114,9 +184,11 @@ export class LogTail {
     for (const waiter of state.waiters) if (waiter.offset <= state.nextOffset) waiter.reached();
   }
 
-  #handOn(record: LogRecord, partition: number): Promise<void> | undefined {
+  #handOn(record: LogRecord, partition: number, state: PartitionState): Promise<void> | undefined {
+    // Released while its schema was asked for.
+    if (state.isReleased) return undefined;
     const decoded = this.#deps.codec.tryDecode(record.value);
-    if ('unknownSchema' in decoded) return this.#learn(decoded.unknownSchema, record, partition);
+    if ('unknownSchema' in decoded) return this.#learn(decoded.unknownSchema, record, partition, state);
     if ('event' in decoded) {
       this.#deps.onEvent(decoded.event);
     } else {
@@ -130,21 +202,37 @@ export class LogTail {
   }
 
   /** Tries until the schema can be asked for: to pass over the record would be wrong, and the lag shows that it waits. */
-  async #learn(schemaId: number, record: LogRecord, partition: number): Promise<void> {
-    while (!this.#isStopped) {
+  async #learn(schemaId: number, record: LogRecord, partition: number, state: PartitionState): Promise<void> {
+    while (!this.#isStopped && !state.isReleased) {
       try {
         await this.#deps.codec.learn(schemaId);
-        return await this.#handOn(record, partition);
+        return await this.#handOn(record, partition, state);
       } catch (error) {
         this.#deps.logger.warn({ err: error, schemaId }, 'a schema cannot be had now');
         await pause(LEARN_PAUSE_MS);
       }
     }
   }
+}
 
-  #partition(partition: number): PartitionState {
-    const state = this.#partitions[partition];
-    if (!state) throw new RangeError(`the log has no partition ${partition}`);
-    return state;
+function newState(start: number): PartitionState {
+  return { nextOffset: start, recordsSeen: start, head: start, waiters: new Set(), isReleased: false };
+}
+
+async function reached(state: PartitionState, offset: number): Promise<void> {
+  if (state.isReleased) throw notFollowed();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const waiter: Waiter = { offset, reached: resolve, failed: reject };
+  const timer = setTimeout(() => reject(new TailBehindError(`not at offset ${offset} yet`)), BOUNDS.catchUpMs);
+  state.waiters.add(waiter);
+  try {
+    await promise;
+  } finally {
+    clearTimeout(timer);
+    state.waiters.delete(waiter);
   }
+}
+
+function notFollowed(): TailBehindError {
+  return new TailBehindError('the partition is not followed any more');
 }

@@ -14,7 +14,13 @@ export type RealtimeMetrics = {
 };
 
 /** What is there at the moment of asking. */
-export type RealtimeNow = { webSockets: number; socketIoSockets: number; rooms: number; tailLag: number };
+export type RealtimeNow = {
+  webSockets: number;
+  socketIoSockets: number;
+  rooms: number;
+  partitions: number;
+  tailLag: number;
+};
 
 export function createRealtimeMetrics(registry: Metrics, now: () => RealtimeNow): RealtimeMetrics {
   let frames = 0;
@@ -83,8 +89,16 @@ function gauges(registers: Metrics[], now: () => RealtimeNow): void {
     },
   });
   new Gauge({
+    name: 'roomlog_realtime_partitions',
+    help: 'Partitions of the log that this node follows: those in which it has rooms.',
+    registers,
+    collect() {
+      this.set(now().partitions);
+    },
+  });
+  new Gauge({
     name: 'roomlog_realtime_tail_lag_records',
-    help: 'Records between the tail and the head of the log.',
+    help: 'Records between the tail and the head of the log, over all partitions that are followed.',
     registers,
     collect() {
       this.set(now().tailLag);

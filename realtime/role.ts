@@ -56,10 +56,8 @@ export type RealtimeRole = Role & {
 
 const SOCKET_IO_PATH = '/socket.io/';
 const TICK_MS = 1_000;
-const READ_CHECKPOINTS_PAUSE_MS = 500;
-const READ_CHECKPOINTS_ATTEMPTS = 60;
 
-/** Resolves once the tail follows the log. Throws when history's checkpoints cannot be read for half a minute. */
+/** Needs neither the log nor history to be there: what is away is told by `ready`, and to who joins. */
 export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<RealtimeRole> {
   const { logger, clock, lifecycle, settings } = deps;
   const now = (): number => clock.now();
@@ -67,16 +65,18 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
     webSockets: webSockets.socketCount,
     socketIoSockets: socketIo.socketCount,
     rooms: hub.roomCount,
+    partitions: tail.partitionCount,
     tailLag: tail.lag(),
   }));
   const signs = new NodeSigns({ ...deps, nodeId: deps.ids.next() });
   await signs.open();
   lifecycle.add('realtime signs', async () => signs.stop());
   const turns = new TurnQueue();
-  const tail: LogTail = new LogTail(
-    { ...deps, wants: (stream) => hub.wants(stream), onEvent: (event) => hub.accept(event) },
-    await readCheckpoints(deps),
-  );
+  const tail: LogTail = new LogTail({
+    ...deps,
+    wants: (stream) => hub.wants(stream),
+    onEvent: (event) => hub.accept(event),
+  });
   const hub = new Hub({
     ...deps,
     ...settings,
@@ -115,7 +115,7 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
     clearInterval(timer);
     await Promise.all([webSockets.stop(), socketIo.stop()]);
   });
-  logger.info({ node: signs.nodeId }, 'the socket node follows the log');
+  logger.info({ node: signs.nodeId }, 'the socket node can take sockets');
   return {
     name: 'realtime',
     routes: [],
@@ -138,17 +138,4 @@ function rateLimits(writeLimit: RateLimit): Pick<SessionDeps, 'writeLimit' | 'jo
     joinLimit: createRateLimit({ perSecond: 200, burst: 2_000, keyPrefix: 'joins' }),
     typingLimit: createRateLimit({ perSecond: 10, burst: 20, keyPrefix: 'typing' }),
   };
-}
-
-/** A node may be started before its database is up, or before history's tables have been made. */
-async function readCheckpoints({ source, logger }: RealtimeRoleDeps): Promise<ReadonlyMap<number, number>> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await source.checkpoints();
-    } catch (error) {
-      if (attempt >= READ_CHECKPOINTS_ATTEMPTS) throw error;
-      logger.warn({ err: error }, 'the checkpoints of history cannot be read yet');
-      await pause(READ_CHECKPOINTS_PAUSE_MS);
-    }
-  }
 }

@@ -1,9 +1,10 @@
 // Contract: following several partitions for ever, at the speed of who handles the batches.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { type EventLog, type LogBatch, type LogFollower, type LogRecord, OffsetOutOfRangeError } from '../event-log.ts';
+import { type EventLog, type LogBatch, type LogRecord, OffsetOutOfRangeError } from '../event-log.ts';
 import type { OpenHarness } from '../event-log-contract.ts';
-import { checkBatch, gate, mustAppend, onFreshLog, record, textsOf, until } from './log-probe.ts';
+import { collect } from './collect.ts';
+import { gate, headsOf, mustAppend, onFreshLog, record, textsOf, until } from './log-probe.ts';
 
 export function describeFollowing(openHarness: OpenHarness): void {
   describe('following', () => {
@@ -263,42 +264,6 @@ function describeFaults(openHarness: OpenHarness): void {
       await collected.stop();
     }),
   );
-}
-
-type Collected = {
-  of(partition: number): LogRecord[];
-  nextOffset(partition: number): number;
-  /** Stops the follower and fails if it had failed. */
-  stop(): Promise<void>;
-};
-
-/** Follows and keeps what is handed out, having checked every batch against the one before it. */
-function collect(log: EventLog, from: ReadonlyMap<number, number>): Collected {
-  const recordsByPartition = new Map<number, LogRecord[]>();
-  const nextByPartition = new Map(from);
-  const nextOffset = (partition: number) => nextByPartition.get(partition) ?? 0;
-  const follower: LogFollower = log.follow({
-    from,
-    handle: (batch) => {
-      nextByPartition.set(batch.partition, checkBatch(batch, batch.partition, nextOffset(batch.partition)));
-      recordsByPartition.set(batch.partition, [...(recordsByPartition.get(batch.partition) ?? []), ...batch.records]);
-    },
-  });
-  const running = follower.run();
-  // The failure is reported by stop(); without a handler here it would count as unhandled until then.
-  running.catch(() => undefined);
-  return {
-    of: (partition) => recordsByPartition.get(partition) ?? [],
-    nextOffset,
-    stop: async () => {
-      await follower.stop();
-      await running;
-    },
-  };
-}
-
-function headsOf(log: EventLog): Promise<number[]> {
-  return Promise.all(Array.from({ length: log.partitions }, (_, partition) => log.head(partition)));
 }
 
 async function appendToEach(log: EventLog, starts: number[], texts: string[][], from: number, to: number) {

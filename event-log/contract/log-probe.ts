@@ -46,6 +46,11 @@ export async function mustAppend(log: EventLog, partition: number, at: number, t
   return result.firstOffset;
 }
 
+/** The next offset of each partition. */
+export function headsOf(log: EventLog): Promise<number[]> {
+  return Promise.all(Array.from({ length: log.partitions }, (_, partition) => log.head(partition)));
+}
+
 /** All that counts in [from, to), having checked that the batches are contiguous and end at `to`. */
 export async function readAll(log: EventLog, partition: number, from: number, to?: number): Promise<LogRecord[]> {
   const end = to ?? (await log.head(partition));

@@ -146,6 +146,11 @@ class KafkaEventLog implements EventLog {
     return {
       run: () => follower.run().finally(() => this.#followers.delete(follower)),
       stop: () => follower.stop(),
+      add: (partition, from) => {
+        this.#assertPartition(partition);
+        follower.add(partition, from);
+      },
+      remove: (partition) => follower.remove(partition),
     };
   }
 

@@ -14,11 +14,17 @@ function follow(brokers: MemoryBrokers, partitions: number[], handle: (batch: Lo
   const follower = new KafkaFollower({ connections: brokers, topic: 'memory', log: undefined }, { from, handle });
   const running = follower.run();
   return {
+    add: (partition: number) => follower.add(partition, 0),
+    remove: (partition: number) => follower.remove(partition),
     stop: async () => {
       await follower.stop();
       await running;
     },
   };
+}
+
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await new Promise(setImmediate);
 }
 
 describe('Kafka follower', () => {
@@ -88,7 +94,7 @@ describe('Kafka follower', () => {
       handled += records.length;
     });
     await until('two batches are fetched', () => brokers.fetchesByPartition.get(0) === 2);
-    for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate);
+    await turns(50);
     assert.equal(brokers.fetchesByPartition.get(0), 2);
     slow.open();
     await until('all is read', () => handled === 10);
@@ -97,5 +103,76 @@ describe('Kafka follower', () => {
 
   it('of no partitions runs until it is stopped', async () => {
     await follow(new MemoryBrokers(), [], () => undefined).stop();
+  });
+
+  it('an added partition does not wait for the fetch in flight, whose answer is dropped', async () => {
+    const brokers = new MemoryBrokers();
+    for (const partition of [0, 1]) brokers.leaderByPartition.set(partition, partition);
+    const seen = new Map<number, string[]>([0, 1].map((partition) => [partition, []]));
+    const following = follow(brokers, [0], ({ partition, records }) => {
+      seen.get(partition)?.push(...textsOf(records));
+    });
+    const answerHeld = brokers.holdFetches();
+    await until('the fetch waits', () => brokers.held.length === 1);
+    brokers.answerFetches();
+    brokers.append(0, numbered(2));
+    brokers.append(1, numbered(3));
+    following.add(1);
+    await until('both are read', () => seen.get(0)?.length === 2 && seen.get(1)?.length === 3);
+    assert.equal(brokers.retired, 1);
+    answerHeld();
+    await turns(20);
+    await following.stop();
+    assert.deepEqual([seen.get(0), seen.get(1)], [numbered(2), numbered(3)]);
+  });
+
+  it('several partitions that are added in one turn cost one connection', async () => {
+    const brokers = new MemoryBrokers();
+    for (const partition of [0, 1, 2, 3]) brokers.leaderByPartition.set(partition, 0);
+    const following = follow(brokers, [0], () => undefined);
+    const answerHeld = brokers.holdFetches();
+    await until('the fetch waits', () => brokers.held.length === 1);
+    for (const partition of [1, 2, 3]) following.add(partition);
+    await until('all are fetched', () => brokers.held.some((partitions) => partitions.length === 4));
+    assert.equal(brokers.retired, 1);
+    assert.equal(brokers.held.length, 2);
+    await following.stop();
+    answerHeld();
+  });
+
+  it('gives up no connection for an added partition while nothing is fetched', async () => {
+    const brokers = new MemoryBrokers();
+    for (const partition of [0, 1]) {
+      brokers.leaderByPartition.set(partition, 0);
+      brokers.append(partition, numbered(5));
+    }
+    const slow = gate();
+    const handled = [0, 0];
+    const following = follow(brokers, [0], async ({ partition, records }) => {
+      if (partition === 0) await slow.opened;
+      handled[partition] = (handled[partition] ?? 0) + records.length;
+    });
+    await until('two batches are fetched', () => brokers.fetchesByPartition.get(0) === 2);
+    await turns(20);
+    following.add(1);
+    await until('the added one is read', () => handled[1] === 5);
+    assert.equal(brokers.retired, 0);
+    slow.open();
+    await until('the slow one is read', () => handled[0] === 5);
+    await following.stop();
+  });
+
+  it('does not ask for a partition that was removed', async () => {
+    const brokers = new MemoryBrokers();
+    for (const partition of [0, 1]) brokers.leaderByPartition.set(partition, 0);
+    const following = follow(brokers, [0, 1], () => undefined);
+    await until('both are fetched', () => (brokers.fetchesByPartition.get(1) ?? 0) > 2);
+    await following.remove(1);
+    await turns(5);
+    const [before, others] = [brokers.fetchesByPartition.get(1), brokers.fetchesByPartition.get(0) ?? 0];
+    await until('the other one is fetched', () => (brokers.fetchesByPartition.get(0) ?? 0) > others + 5);
+    assert.equal(brokers.fetchesByPartition.get(1), before);
+    assert.equal(brokers.retired, 0);
+    await following.stop();
   });
 });

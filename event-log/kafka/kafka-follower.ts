@@ -3,8 +3,12 @@
 //
 // While a partition's batch is handled, one more may be fetched and waits its turn; with that the partition is left out of the
 // fetches until the batch in hand is done. So a partition keeps at most two batches in memory, whatever its handler does.
-import { once } from 'node:events';
-import { setTimeout as wait } from 'node:timers/promises';
+//
+// A partition that is added must not wait for the fetch in flight, which may last as long as nothing comes. So the session ends, and
+// the next one fetches all partitions, over new connections where a fetch was in flight. What is abandoned so comes to an end by
+// itself, and its answer is dropped: the positions have not moved, and the next session fetches the same.
+import assert from 'node:assert/strict';
+import { setImmediate as endOfTurn, setTimeout as wait } from 'node:timers/promises';
 import type { Logger } from '../../platform/logger.ts';
 import { type FollowOptions, type LogBatch, type LogFollower, LogUnavailableError } from '../event-log.ts';
 import type { KafkaConnection, KafkaConnections } from './kafka-connections.ts';
@@ -24,6 +28,17 @@ type Tail = {
   next: number;
   waiting: LogBatch | undefined;
   handling: Promise<void> | undefined;
+  /** Removed; at most its last batch is still in hand. */
+  isLeaving: boolean;
+};
+
+/** Fetches side by side from all leaders, from asking who leads what until one of them fails or another partition is added. */
+type Session = {
+  /** One leader failed: nothing more is fetched, and what is in flight is waited for. */
+  isBroken: boolean;
+  readonly fetching: Set<KafkaConnection>;
+  readonly abandoned: Promise<void>;
+  abandon(): void;
 };
 
 /** What a follower needs of its connections. */
@@ -35,8 +50,9 @@ export class KafkaFollower implements LogFollower {
   readonly #deps: FollowerDeps;
   readonly #handle: FollowOptions['handle'];
   readonly #restMs: number;
-  readonly #tails: Tail[];
+  readonly #tailByPartition: Map<number, Tail>;
   readonly #ending = new AbortController();
+  #session: Session | undefined;
   #failure: { error: unknown } | undefined;
   #running: Promise<void> | undefined;
   #attempt = 0;
@@ -46,7 +62,7 @@ export class KafkaFollower implements LogFollower {
     this.#deps = deps;
     this.#handle = handle;
     this.#restMs = restMs;
-    this.#tails = [...from].map(([partition, next]) => ({ partition, next, waiting: undefined, handling: undefined }));
+    this.#tailByPartition = new Map([...from].map(([partition, next]) => [partition, newTail(partition, next)]));
   }
 
   run(): Promise<void> {
@@ -60,8 +76,24 @@ export class KafkaFollower implements LogFollower {
     await this.#running?.catch(() => undefined);
   }
 
+  add(partition: number, from: number): void {
+    if (this.#isEnding()) return;
+    assert.ok(!this.#tailByPartition.has(partition), `partition ${partition} is followed already`);
+    this.#tailByPartition.set(partition, newTail(partition, from));
+    this.#abandonSession();
+  }
+
+  async remove(partition: number): Promise<void> {
+    const tail = this.#tailByPartition.get(partition);
+    if (!this.#isEnding()) assert.ok(tail && !tail.isLeaving, `partition ${partition} is not followed`);
+    if (tail === undefined) return;
+    tail.isLeaving = true;
+    tail.waiting = undefined;
+    await tail.handling;
+    this.#tailByPartition.delete(partition);
+  }
+
   async #run(): Promise<void> {
-    if (this.#tails.length === 0 && !this.#isEnding()) await once(this.#ending.signal, 'abort');
     while (!this.#isEnding()) {
       try {
         await this.#fetchUntilBroken();
@@ -70,19 +102,36 @@ export class KafkaFollower implements LogFollower {
         else if (!this.#isEnding()) await this.#backOff(error);
       }
     }
-    await Promise.all(this.#tails.flatMap(({ handling }) => handling ?? []));
+    await Promise.all([...this.#tailByPartition.values()].flatMap(({ handling }) => handling ?? []));
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 
-  /** Fetches from all leaders side by side until one fails; then all stop, because who leads what has to be asked anew. */
+  /** One session. When a leader fails the others stop too, because who leads what has to be asked anew. */
   async #fetchUntilBroken(): Promise<void> {
-    const session = { broken: false };
-    const partitionsByNode = await this.#deps.connections.leaders(this.#tails.map(({ partition }) => partition));
+    // Partitions that are added in the same turn begin together.
+    await endOfTurn();
+    if (this.#isEnding()) return;
+    const session = newSession();
+    this.#session = session;
+    const tails = [...this.#tailByPartition.values()].filter(({ isLeaving }) => !isLeaving);
+    const fetching = tails.length > 0 ? [this.#fetchAll(tails, session)] : [];
+    await Promise.race([session.abandoned, ...fetching]);
+  }
+
+  /** Rejects when a leader has failed, with what cannot be survived first; resolves when none of the partitions is followed any more. */
+  async #fetchAll(tails: readonly Tail[], session: Session): Promise<void> {
+    const partitionsByNode = await this.#deps.connections.leaders(tails.map(({ partition }) => partition));
     const pumps = [...partitionsByNode].map(async ([node, partitions]) => {
+      const led = new Set(partitions);
       try {
-        await this.#pump(node, new Set(partitions), session);
-      } finally {
-        session.broken = true;
+        await this.#pump(
+          node,
+          tails.filter(({ partition }) => led.has(partition)),
+          session,
+        );
+      } catch (error) {
+        session.isBroken = true;
+        throw error;
       }
     });
     const outcomes = await Promise.allSettled(pumps);
@@ -91,10 +140,11 @@ export class KafkaFollower implements LogFollower {
     if (reasons.length > 0) throw fatal ?? reasons[0];
   }
 
-  async #pump(node: number, partitions: ReadonlySet<number>, session: { broken: boolean }): Promise<void> {
+  async #pump(node: number, led: readonly Tail[], session: Session): Promise<void> {
     const connection = await this.#deps.connections.toNode(node);
-    const tails = this.#tails.filter(({ partition }) => partitions.has(partition));
-    for (let round = 0; !session.broken && !this.#isEnding(); round++) {
+    for (let round = 0; !session.isBroken && this.#isCurrent(session); round++) {
+      const tails = led.filter(({ isLeaving }) => !isLeaving);
+      if (tails.length === 0) return;
       const ready = tails.filter(({ waiting }) => waiting === undefined);
       if (ready.length === 0) {
         await Promise.race(tails.flatMap(({ handling }) => handling ?? []));
@@ -102,7 +152,7 @@ export class KafkaFollower implements LogFollower {
       }
       try {
         // Taken in turns, because the answer's bytes go to the first ones asked for.
-        const isAtHead = await this.#fetchOnce(connection, rotated(ready, round), ready.length < tails.length);
+        const isAtHead = await this.#fetchOnce(connection, rotated(ready, round), ready.length < tails.length, session);
         if (isAtHead) await this.#pause(this.#restMs);
       } catch (error) {
         connection.retire();
@@ -112,18 +162,28 @@ export class KafkaFollower implements LogFollower {
   }
 
   /** Whether it reached the head of every partition it fetched. */
-  async #fetchOnce(connection: KafkaConnection, tails: readonly Tail[], someLeftOut: boolean): Promise<boolean> {
+  async #fetchOnce(
+    connection: KafkaConnection,
+    tails: readonly Tail[],
+    someLeftOut: boolean,
+    session: Session,
+  ): Promise<boolean> {
     const limits = { ...FETCH_BYTES, maxWaitMs: someLeftOut ? SHORT_POLL_MS : LONG_POLL_MS };
     const offsets = tails.map(({ partition, next }) => ({ partition, offset: next }));
-    const fetched = await connection.send(fetchRequest(this.#deps.topic, offsets, limits)).catch((error: unknown) => {
-      throw new LogUnavailableError('a fetch got no answer from Kafka', { cause: error });
-    });
+    session.fetching.add(connection);
+    const fetched = await connection
+      .send(fetchRequest(this.#deps.topic, offsets, limits))
+      .catch((error: unknown) => {
+        throw new LogUnavailableError('a fetch got no answer from Kafka', { cause: error });
+      })
+      .finally(() => session.fetching.delete(connection));
+    if (!this.#isCurrent(session)) return false;
     // What is wrong with one partition must not keep from the others what they got.
     const errors: unknown[] = [];
     let isAtHead = true;
     for (const part of fetched) {
       const tail = tails.find(({ partition }) => partition === part.partition);
-      if (tail === undefined || this.#isEnding()) continue;
+      if (tail === undefined || tail.isLeaving || this.#isEnding()) continue;
       try {
         const batch = decodeFetched(part, tail.next);
         if (batch.nextOffset > tail.next) this.#hand(tail, batch);
@@ -168,7 +228,22 @@ export class KafkaFollower implements LogFollower {
 
   #end(): void {
     this.#ending.abort();
+    this.#abandonSession();
     this.#deps.connections.close();
+  }
+
+  /** The next session begins at once. A connection whose fetch waits for records would make it wait too, so that is given up. */
+  #abandonSession(): void {
+    const session = this.#session;
+    if (session === undefined) return;
+    this.#session = undefined;
+    for (const connection of session.fetching) connection.retire();
+    session.abandon();
+  }
+
+  /** Whether what the session fetched may be handled: else a later one fetches the same. */
+  #isCurrent(session: Session): boolean {
+    return this.#session === session;
   }
 
   async #backOff(error: LogUnavailableError): Promise<void> {
@@ -182,6 +257,15 @@ export class KafkaFollower implements LogFollower {
     // The only rejection is that of the signal, and then the loop ends by itself.
     if (ms > 0) await wait(ms, undefined, { signal: this.#ending.signal }).catch(() => undefined);
   }
+}
+
+function newTail(partition: number, next: number): Tail {
+  return { partition, next, waiting: undefined, handling: undefined, isLeaving: false };
+}
+
+function newSession(): Session {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return { isBroken: false, fetching: new Set(), abandoned: promise, abandon: resolve };
 }
 
 function rotated<Item>(items: readonly Item[], by: number): Item[] {

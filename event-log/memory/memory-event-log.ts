@@ -13,7 +13,7 @@ import {
 } from '../event-log.ts';
 import type { ConnectionFaults } from '../event-log-contract.ts';
 import { MemoryConnection } from './memory-connection.ts';
-import { MemoryFollower } from './memory-follower.ts';
+import { createMemoryFollower } from './memory-follower.ts';
 import type { MemoryStore } from './memory-store.ts';
 
 const BATCH_ENTRIES = 500;
@@ -88,7 +88,7 @@ class MemoryEventLog implements EventLog {
   }
 
   follow(options: FollowOptions): LogFollower {
-    const follower = new MemoryFollower(this.#store, this.#connection, options, BATCH_ENTRIES);
+    const follower = createMemoryFollower(this.#store, this.#connection, options, BATCH_ENTRIES);
     this.#followers.add(follower);
     return follower;
   }

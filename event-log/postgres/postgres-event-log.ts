@@ -176,6 +176,11 @@ class PostgresEventLog implements EventLog {
         await follower.run().finally(() => this.#followers.delete(follower));
       },
       stop: () => follower.stop(),
+      add: (partition, from) => {
+        this.#assertPartition(partition);
+        follower.add(partition, from);
+      },
+      remove: (partition) => follower.remove(partition),
     };
     return tracked;
   }

@@ -5,20 +5,22 @@ import { BOUNDS } from '../bounds.ts';
 import type { RoomSnapshot, RoomSource } from './room-source.ts';
 
 /** The tail as far as a room needs it (log-tail.ts). */
-type TailPosition = {
+export type RoomTail = {
+  hold(partition: number): Promise<void>;
+  release(partition: number): void;
   recordsSeen(partition: number): number;
-  catchUp(partition: number): Promise<void>;
+  catchUp(partition: number): Promise<number>;
 };
 
 export type LoadDeps = {
   source: RoomSource;
-  tail: TailPosition;
+  tail: Pick<RoomTail, 'recordsSeen' | 'catchUp'>;
   now: () => number;
   pause: (ms: number) => Promise<void>;
 };
 
 /**
- * A snapshot that the events after `floor` go on from, where `joinsUp` says that none is missing. Else the refusal:
+ * The partition must be held. A snapshot that the events after `floor` go on from, where `joinsUp` says that none is missing. Else the refusal:
  * room_not_found once history has everything there was at the time of the call, projection_behind when it does not get there.
  */
 export async function loadRoom(
@@ -38,8 +40,7 @@ export async function loadRoom(
       if (snapshot.checkpoint >= floor && joinsUp(snapshot)) return snapshot;
     } else if (emptyBelow === undefined) {
       // The room may have been created a moment ago: what is in the log now decides.
-      await tail.catchUp(room.partition);
-      emptyBelow = tail.recordsSeen(room.partition);
+      emptyBelow = await tail.catchUp(room.partition);
       continue;
     } else if (checkpoint >= emptyBelow) {
       return reject('room_not_found');

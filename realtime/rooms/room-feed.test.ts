@@ -20,6 +20,7 @@ describe('a room on a node', () => {
   let ada: HeardParticipant;
   let now: number;
   let failedWith: RejectionCode | null;
+  let released: number;
 
   /** Appends to the log; the feed hears of it only where the test says so. */
   function say(text: string): ChatEvent {
@@ -29,12 +30,18 @@ describe('a room on a node', () => {
     return event;
   }
 
+  function assertHeld(): number {
+    assert.equal(released, 0, 'the partition is not held any more');
+    return 0;
+  }
+
   let room: ReturnType<typeof roomHistory>;
 
   beforeEach(async () => {
     said.length = 0;
     now = 0;
     failedWith = null;
+    released = 0;
     room = roomHistory('r');
     history = new MemoryHistory();
     history.project(0, 1, room.next('ada', made.room()));
@@ -42,7 +49,14 @@ describe('a room on a node', () => {
       { roomId: 'r', partition: 0 },
       {
         source: history,
-        tail: { recordsSeen: () => 0, catchUp: async () => {} },
+        tail: {
+          hold: async () => {},
+          release: () => {
+            released += 1;
+          },
+          recordsSeen: () => 0,
+          catchUp: async () => assertHeld(),
+        },
         turns: new TurnQueue(),
         metrics: silentMetrics,
         logger: pino({ level: 'silent' }),
@@ -108,6 +122,15 @@ describe('a room on a node', () => {
     // The first one is missing, so no snapshot joins up and all of them wait.
     for (const event of events.slice(1)) feed.accept(event);
     assert.deepEqual(await opening, { rejected: 'projection_behind' });
+  });
+
+  it('RT-27 a room that was closed between loading and joining lets nobody in, and asks nothing about its partition', async () => {
+    await feed.open();
+    feed.close();
+    feed.close();
+    assert.equal(released, 1);
+    assert.deepEqual(await feed.join(ada, undefined), { rejected: 'unavailable' });
+    assert.deepEqual(await feed.join(new HeardParticipant('eve'), undefined), { rejected: 'unavailable' });
   });
 
   it('RT-8 a client that stops reading while it catches up is closed as a slow consumer', async () => {

@@ -19,7 +19,7 @@ import { BOUNDS } from '../bounds.ts';
 import { type EncodedFrame, encodeFrame, joinFrames } from '../frames/encoded-frame.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
 import type { TurnQueue } from '../sessions/turn-queue.ts';
-import { type LoadDeps, loadRoom } from './load-room.ts';
+import { type LoadDeps, loadRoom, type RoomTail } from './load-room.ts';
 import type { Joined, Participant } from './participant.ts';
 import type { RoomChange } from './room-source.ts';
 import { changesRightAbove, RoomState } from './room-state.ts';
@@ -28,6 +28,7 @@ import { type MissedEventsDeps, sendMissed } from './send-missed.ts';
 export type FeedBounds = { ringFrames: number; ringBytes: number; missedPage: number };
 
 export type RoomFeedDeps = LoadDeps & {
+  tail: RoomTail;
   logger: Logger;
   turns: TurnQueue;
   metrics: RealtimeMetrics;
@@ -71,21 +72,22 @@ export class RoomFeed {
     return this.#state?.version ?? 0;
   }
 
-  /** Loads the room; null, or why it cannot be. Events may and must be accepted from before the call on. */
+  /**
+   * Loads the room; null, or why it cannot be. Events may and must be accepted from before the call on. Its partition is held from
+   * before it loads until it is closed; throws what `hold` throws, and what the source does.
+   */
   async open(): Promise<Rejection | null> {
-    const snapshot = await loadRoom(this, ({ version }) => this.#queueJoinsUp(version), this.#deps);
-    if (this.#phase === 'closed') return reject('projection_behind');
-    if (isRejection(snapshot)) {
-      this.#phase = 'closed';
-      return snapshot;
+    await this.#deps.tail.hold(this.partition);
+    try {
+      return await this.#load();
+    } finally {
+      // While it loads the partition is needed even if the room has been closed; a room that never opened is not closed again.
+      if (this.#state === null) this.#deps.tail.release(this.partition);
     }
-    this.#state = new RoomState(snapshot, this.#bounds);
-    this.#applyQueue(this.#state);
-    this.#phase = 'live';
-    return null;
   }
 
   close(): void {
+    if (this.#phase !== 'closed' && this.#state !== null) this.#deps.tail.release(this.partition);
     this.#phase = 'closed';
     this.#queue = [];
   }
@@ -107,6 +109,7 @@ export class RoomFeed {
   async join(session: Participant, after: number | undefined): Promise<Joined | Rejection> {
     const state = this.#state;
     assert.ok(state, 'a room is joined after it has been loaded');
+    if (this.#phase === 'closed') return reject('unavailable');
     if (!state.isMember(session.userId) || (after ?? 0) > state.version) {
       // What is known here may be older than what the caller has just been told by REST: the log's head decides.
       const behind = await this.#catchUp();
@@ -114,7 +117,7 @@ export class RoomFeed {
       if (!state.isMember(session.userId)) return reject('not_a_member');
       if ((after ?? 0) > state.version) return reject('version_ahead');
     }
-    if (this.#phase === 'closed' || !session.isOpen()) return reject('unavailable');
+    if (this.#isClosed() || !session.isOpen()) return reject('unavailable');
     if (after !== undefined) return this.#resume(state, session, after);
     this.flush();
     session.transport.send(state.recentMessagesFrame());
@@ -154,6 +157,20 @@ export class RoomFeed {
       receivers += 1;
     }
     this.#deps.metrics.delivered(batch.frames.length * receivers);
+  }
+
+  async #load(): Promise<Rejection | null> {
+    if (this.#phase === 'closed') return reject('projection_behind');
+    const snapshot = await loadRoom(this, ({ version }) => this.#queueJoinsUp(version), this.#deps);
+    if (this.#isClosed()) return reject('projection_behind');
+    if (isRejection(snapshot)) {
+      this.#phase = 'closed';
+      return snapshot;
+    }
+    this.#state = new RoomState(snapshot, this.#bounds);
+    this.#applyQueue(this.#state);
+    this.#phase = 'live';
+    return null;
   }
 
   #queueJoinsUp(version: number): boolean {

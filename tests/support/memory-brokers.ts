@@ -37,7 +37,12 @@ export class MemoryBrokers implements FollowerConnections {
   readonly fetchesByPartition = new Map<number, number>();
   /** Nodes that cannot be reached. */
   readonly down = new Set<number>();
+  /** How often a connection was given up. */
+  retired = 0;
+  /** The partitions of each fetch that was held. */
+  readonly held: number[][] = [];
   readonly #batchesByPartition = new Map<number, Buffer[]>();
+  #answered: Promise<void> | null = null;
   #closed = false;
 
   /** Each batch is one record, whose offset is its index. */
@@ -51,6 +56,18 @@ export class MemoryBrokers implements FollowerConnections {
     this.#batchesByPartition.set(partition, batches);
   }
 
+  /** From now on fetches are not answered, as those that wait for records. The function answers them, with what there is then. */
+  holdFetches(): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#answered = promise;
+    return resolve;
+  }
+
+  /** From now on fetches are answered; those that are held stay so. */
+  answerFetches(): void {
+    this.#answered = null;
+  }
+
   async leaders(partitions: Iterable<number>): Promise<Map<number, number[]>> {
     const partitionsByNode = new Map<number, number[]>();
     for (const partition of partitions) {
@@ -62,7 +79,12 @@ export class MemoryBrokers implements FollowerConnections {
 
   async toNode(node: number): Promise<KafkaConnection> {
     if (this.#closed || this.down.has(node)) throw new LogUnavailableError(`node ${node} is down`);
-    return { send: (request) => this.#send(node, request), retire: () => undefined };
+    return {
+      send: (request) => this.#send(node, request),
+      retire: () => {
+        this.retired++;
+      },
+    };
   }
 
   close(): void {
@@ -76,6 +98,10 @@ export class MemoryBrokers implements FollowerConnections {
     const asked = askedOffsets(request.encode());
     for (const { partition } of asked) {
       this.fetchesByPartition.set(partition, (this.fetchesByPartition.get(partition) ?? 0) + 1);
+    }
+    if (this.#answered !== null) {
+      this.held.push(asked.map(({ partition }) => partition));
+      await this.#answered;
     }
     return request.decode(this.#fetchAnswer(node, asked)).answer;
   }

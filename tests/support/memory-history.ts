@@ -14,6 +14,7 @@ export class MemoryHistory implements RoomSource {
   readonly #checkpoints = new Map<number, number>();
   readonly #waiting: Projected[] = [];
   #isHeld = false;
+  #isAway = false;
   /** How often each question was asked. */
   readonly asked = { roomSnapshot: 0, eventsAfter: 0, checkpoints: 0 };
 
@@ -44,14 +45,23 @@ export class MemoryHistory implements RoomSource {
     this.advance(this.#waiting.length);
   }
 
+  /** From now on no question is answered, until `comeBack`. */
+  goAway(): void {
+    this.#isAway = true;
+  }
+
+  comeBack(): void {
+    this.#isAway = false;
+  }
+
   async roomSnapshot(roomId: string): Promise<RoomSnapshot | null> {
-    this.asked.roomSnapshot += 1;
+    this.#ask('roomSnapshot');
     const events = this.#eventsByRoom.get(roomId);
     return events ? this.#snapshot(roomId, events) : null;
   }
 
   async eventsAfter(roomId: string, after: number, limit: number): Promise<readonly RoomChange[]> {
-    this.asked.eventsAfter += 1;
+    this.#ask('eventsAfter');
     return (this.#eventsByRoom.get(roomId) ?? []).slice(after, after + limit).map((event) => {
       const { version } = event.metadata;
       return event.type === 'MessageSent' ? { version, message: messageView(event) } : { version, event };
@@ -59,8 +69,13 @@ export class MemoryHistory implements RoomSource {
   }
 
   async checkpoints(): Promise<ReadonlyMap<number, number>> {
-    this.asked.checkpoints += 1;
+    this.#ask('checkpoints');
     return new Map(this.#checkpoints);
+  }
+
+  #ask(question: keyof MemoryHistory['asked']): void {
+    this.asked[question] += 1;
+    if (this.#isAway) throw new Error('history is away');
   }
 
   #snapshot(roomId: string, events: readonly ChatEvent[]): RoomSnapshot | null {

@@ -12,6 +12,7 @@ import { folderSchemas } from '../../event-log/codec/folder-schemas.ts';
 import type { EventLog, LogBatch, LogFollower } from '../../event-log/event-log.ts';
 import { openMemoryEventLog } from '../../event-log/memory/memory-event-log.ts';
 import { MemoryStore } from '../../event-log/memory/memory-store.ts';
+import { partitionOf } from '../../event-log/partition-of.ts';
 import { createTokenVerifier, signToken } from '../../platform/auth.ts';
 import { createMemoryExpiringSets, type ExpiringSets } from '../../platform/expiring-sets.ts';
 import { createHttpApp, listen } from '../../platform/http-app.ts';
@@ -20,7 +21,7 @@ import { Lifecycle } from '../../platform/lifecycle.ts';
 import { createMemoryPubSub, type PubSub } from '../../platform/pub-sub.ts';
 import { createRateLimit } from '../../platform/rate-limit.ts';
 import { openRealtimeRole, type RealtimeRole } from '../../realtime/role.ts';
-import type { Accepted, CommandBody } from '../../schemas/commands.ts';
+import { type Accepted, type CommandBody, streamOfRoom } from '../../schemas/commands.ts';
 import { LIMITS } from '../../schemas/limits.ts';
 import { isRejection, REJECTIONS } from '../../schemas/rejections.ts';
 import { openMemoryCommands } from './memory-commands.ts';
@@ -41,7 +42,14 @@ export type WorldOptions = {
   pubSub?: PubSub;
 };
 
-export type NodeOptions = { maxSockets?: number; maxRooms?: number; writesPerSecond?: number; port?: number };
+export type NodeOptions = {
+  maxSockets?: number;
+  maxRooms?: number;
+  writesPerSecond?: number;
+  port?: number;
+  /** The node's own handle on the log, instead of the world's. */
+  eventLog?: EventLog;
+};
 
 const SECRET = 'a secret for tests that is long enough';
 const silent = pino({ level: 'silent' });
@@ -92,7 +100,7 @@ export class RealtimeWorld {
       lifecycle,
       logger: silent,
       metrics,
-      eventLog: this.log,
+      eventLog: options.eventLog ?? this.log,
       codec: this.codec,
       source: this.history,
       commands: this.commands,
@@ -153,17 +161,27 @@ export class RealtimeWorld {
 
   /** A new room of these users; the first one owns it. */
   async room(...userIds: [string, ...string[]]): Promise<string> {
-    const roomId = `room-${randomUUID()}`;
-    const [owner, ...others] = userIds;
-    const place = { roomId, spaceId: 'space-1', name: 'Lobby', description: '', isPrivate: false };
-    await this.act(owner, { type: 'CreateRoom', ...place });
-    for (const userId of others) await this.act(userId, { type: 'JoinRoom', roomId });
-    return roomId;
+    return this.#createRoom(`room-${randomUUID()}`, ...userIds);
+  }
+
+  /** The same in a partition of the test's choice. */
+  async roomIn(partition: number, ...userIds: [string, ...string[]]): Promise<string> {
+    let roomId: string;
+    do roomId = `room-${randomUUID()}`;
+    while (partitionOf(streamOfRoom(roomId), this.log.partitions) !== partition);
+    return this.#createRoom(roomId, ...userIds);
   }
 
   say(userId: string, roomId: string, text: string): Promise<Accepted> {
     const message = { messageId: randomUUID(), text, replyTo: null, originalTime: null };
     return this.act(userId, { type: 'SendMessage', roomId, ...message });
+  }
+
+  async #createRoom(roomId: string, ...[owner, ...others]: [string, ...string[]]): Promise<string> {
+    const place = { roomId, spaceId: 'space-1', name: 'Lobby', description: '', isPrivate: false };
+    await this.act(owner, { type: 'CreateRoom', ...place });
+    for (const userId of others) await this.act(userId, { type: 'JoinRoom', roomId });
+    return roomId;
   }
 
   async #listen(role: RealtimeRole, metrics: Registry, port: number): Promise<Server> {
