@@ -30,6 +30,7 @@ const executor = createExecutor(
     logger: createLogger('bench', 'warn'),
     metrics: createCommandMetrics(new Registry()),
     written: null,
+    snapshots: null,
     time: systemTime,
   },
 );

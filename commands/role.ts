@@ -51,6 +51,7 @@ export async function openCommandsRole(deps: CommandsRoleDeps): Promise<Commands
     ...deps,
     log: eventLog,
     metrics: createCommandMetrics(deps.metrics),
+    snapshots: null,
     time: systemTime,
   });
   lifecycle.run('commands', executor);
