@@ -3,6 +3,7 @@
 import { openCommandsRole } from './commands/role.ts';
 import { type MainConfig, readMainConfig } from './config.ts';
 import { openEventLog } from './event-log/open-event-log.ts';
+import { openSnapshotStore } from './event-log/open-snapshot-store.ts';
 import { ownershipOpener } from './event-log/ownership/open-ownership.ts';
 import { everythingOurs } from './event-log/ownership/sole-ownership.ts';
 import { devTokenRoute } from './ops/embedded/dev-token-route.ts';
@@ -50,8 +51,11 @@ async function start(config: MainConfig, lifecycle: Lifecycle, logger: Logger): 
 
   const projections = await openProjections({ ...common, ...config, eventLogSettings, databaseUrl: database.url });
   const sharing = { partitions: log.partitions, address: config.advertisedUrl, clientId: 'roomlog', logger };
+  const snapshots = await openSnapshotStore(eventLogSettings, { logger, clientId: 'roomlog' });
+  lifecycle.add('snapshots', () => snapshots.close());
   const commands = openCommandsRole({
     ...common,
+    snapshots,
     internalSecret: config.sharesPartitions ? (config.internalSecret ?? secret ?? null) : config.internalSecret,
     openOwnership: config.sharesPartitions ? ownershipOpener(eventLogSettings, sharing) : everythingOurs(sharing),
   });

@@ -29,6 +29,7 @@ const executor = new Executor({
   logger: createLogger('bench', 'warn'),
   metrics: createCommandMetrics(new Registry()),
   written: null,
+  snapshots: null,
   time: systemTime,
 });
 const running = executor.run();

@@ -78,7 +78,8 @@ export class CommandRouter implements CommandPort {
   executeAfter(command: Command, hops: number): Promise<Answer> {
     const partition = partitionOf(streamOfRoom(command.body.roomId), this.#deps.partitions);
     const { executor } = this.#deps;
-    if (executor.owns(partition) && this.#lanes.isEmpty(partition)) return executor.execute(partition, command);
+    // Through the lane also while the partition is being read: should it move on before that is done, nothing overtakes.
+    if (executor.isDeciding(partition) && this.#lanes.isEmpty(partition)) return executor.execute(partition, command);
     return this.#lanes.push(partition, command, hops);
   }
 

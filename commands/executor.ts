@@ -41,6 +41,11 @@ export class Executor {
     return this.#owners.has(partition);
   }
 
+  /** Whether commands of the partition are decided here as they come. */
+  isDeciding(partition: number): boolean {
+    return this.#owners.get(partition)?.isLoaded ?? false;
+  }
+
   /** Resolves when nothing that was taken for a partition that went is under way any more; undefined where nothing is. */
   drained(partition: number): Promise<void> | undefined {
     return this.#draining.get(partition);
@@ -55,6 +60,11 @@ export class Executor {
   /** Resolves when all partitions that are owned now are read. Rejects with what run() does. */
   async loaded(): Promise<void> {
     await Promise.all([...this.#owners.values()].map((owner) => owner.loaded()));
+  }
+
+  /** Brings the snapshots of all partitions up to date, in a few seconds at most, while commands are decided as before. */
+  async snapshot(): Promise<void> {
+    await Promise.all([...this.#owners.values()].map((owner) => owner.snapshot()));
   }
 
   /** Resolves when the owners of all partitions that went have ended. */

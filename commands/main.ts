@@ -1,5 +1,6 @@
 // The commands role as a process of its own.
 import { openEventLog } from '../event-log/open-event-log.ts';
+import { openSnapshotStore } from '../event-log/open-snapshot-store.ts';
 import { ownershipOpener } from '../event-log/ownership/open-ownership.ts';
 import { createTokenVerifier } from '../platform/auth.ts';
 import { systemClock } from '../platform/clock.ts';
@@ -42,7 +43,9 @@ const openOwnership = ownershipOpener(config.eventLog, {
   logger,
 });
 const deps = { lifecycle, logger, metrics, eventLog, codec, verifier, writeLimit, internalSecret, written };
-const parts = { ...deps, openOwnership, ids: uuidv7Ids, clock: systemClock };
+const snapshots = await openSnapshotStore(config.eventLog, { logger, clientId: 'roomlog-commands' });
+lifecycle.add('snapshots', () => snapshots.close());
+const parts = { ...deps, openOwnership, snapshots, ids: uuidv7Ids, clock: systemClock };
 const role = openCommandsRole(parts);
 const { port, frontendUrl } = config;
 const answers = { problems: REJECTIONS, bodyLimitBytes: LIMITS.httpBodyBytes };

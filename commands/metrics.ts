@@ -11,6 +11,12 @@ export type CommandMetrics = {
   conflicted(): void;
   settled(hasLanded: boolean): void;
   streamBroke(): void;
+  /** A partition's state is there; `events` were read from the log for it. */
+  loaded(from: 'snapshot' | 'log', seconds: number, events: number): void;
+  /** A round of a snapshot has ended; `bytes` were written. */
+  snapshotRound(outcome: 'done' | 'failed', seconds: number, bytes: number): void;
+  /** How many events a new owner of the partition would read; null where it is not ours any more. */
+  eventsSinceSnapshot(partition: number, events: number | null): void;
   /** Where the queue's length is read from when somebody asks. */
   watchQueue(length: () => number): void;
   /** The same for the number of partitions that are owned here. */
@@ -76,6 +82,7 @@ export function createCommandMetrics(registry: Metrics): CommandMetrics {
       },
     });
   };
+  const snapshots = createSnapshotMetrics(registry);
   const changed = acceptedTotal.labels('true');
   const unchanged = acceptedTotal.labels('false');
   return {
@@ -90,9 +97,60 @@ export function createCommandMetrics(registry: Metrics): CommandMetrics {
     conflicted: () => conflictsTotal.inc(),
     settled: (hasLanded) => settlesTotal.inc({ landed: String(hasLanded) }),
     streamBroke: () => brokenStreams.inc(),
+    ...snapshots,
     forwarded: (commands) => forwardedTotal.inc(commands),
     watchQueue: (length) => watch('roomlog_commands_waiting', 'Commands that wait for a decision.', length),
     watchPartitions: (count) =>
       watch('roomlog_commands_partitions', 'Partitions that this process decides for.', count),
+  };
+}
+
+function createSnapshotMetrics(
+  registry: Metrics,
+): Pick<CommandMetrics, 'loaded' | 'snapshotRound' | 'eventsSinceSnapshot'> {
+  const registers = [registry];
+  const loadSeconds = new Histogram({
+    name: 'roomlog_commands_load_seconds',
+    help: 'Time from owning a partition to its state, by what that was made of; from="log" read the partition\'s whole log.',
+    labelNames: ['from'],
+    buckets: [0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120],
+    registers,
+  });
+  const loadedEvents = new Counter({
+    name: 'roomlog_commands_load_events_total',
+    help: 'Events read from the log for the state of partitions that were gained.',
+    registers,
+  });
+  const roundSeconds = new Histogram({
+    name: 'roomlog_commands_snapshot_seconds',
+    help: "Duration of one round of a partition's snapshot, by how it ended.",
+    labelNames: ['outcome'],
+    buckets: [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
+    registers,
+  });
+  const writtenBytes = new Counter({
+    name: 'roomlog_commands_snapshot_bytes_total',
+    help: 'Bytes written to snapshots.',
+    registers,
+  });
+  const sinceSnapshot = new Gauge({
+    name: 'roomlog_commands_events_since_snapshot',
+    help: "Events behind a partition's snapshot, which its next owner would read from the log.",
+    labelNames: ['partition'],
+    registers,
+  });
+  return {
+    loaded(from, seconds, events) {
+      loadSeconds.observe({ from }, seconds);
+      loadedEvents.inc(events);
+    },
+    snapshotRound(outcome, seconds, bytes) {
+      roundSeconds.observe({ outcome }, seconds);
+      writtenBytes.inc(bytes);
+    },
+    eventsSinceSnapshot(partition, events) {
+      if (events === null) sinceSnapshot.remove({ partition });
+      else sinceSnapshot.set({ partition }, events);
+    },
   };
 }

@@ -154,16 +154,20 @@ describe('the owner of a partition', () => {
     });
   });
 
-  it(`CMD-4 the newest ${LIMITS.rememberedCommands} commands of a room are remembered, older ones count as new`, async () => {
-    await side.execute(create());
-    const [oldest, second] = [send('oldest'), send('second')];
-    mustAccept(await side.execute(oldest));
-    mustAccept(await side.execute(second));
-    await Promise.all(Array.from({ length: LIMITS.rememberedCommands - 1 }, () => side.execute(send('more'))));
-    mustAccept(await side.execute(second));
-    mustAccept(await side.execute(oldest));
+  it(`CMD-4 the newest ${LIMITS.rememberedCommands} commands of a room and those of a day are remembered, older ones count as new`, async () => {
+    const made = create();
+    await side.execute(made);
+    const at = (ms: number) => ({ now: made.now + ms });
+    const [oldest, second, ofTheDay] = [send('oldest', at(0)), send('second', at(1)), send('of the day', at(2))];
+    for (const wish of [oldest, second, ofTheDay]) mustAccept(await side.execute(wish));
+    const more = LIMITS.rememberedCommands + 10;
+    await Promise.all(Array.from({ length: more }, () => side.execute(send('more', at(2)))));
+    const first = mustAccept(await side.execute({ ...oldest, ...at(LIMITS.rememberedMs) }));
+    assert.equal(first.version, 2);
+    mustAccept(await side.execute(send('a day later', at(LIMITS.rememberedMs + 2))));
+    for (const wish of [oldest, ofTheDay]) mustAccept(await side.execute({ ...wish, ...at(LIMITS.rememberedMs + 2) }));
     const found = await texts();
-    assert.equal(found.filter((text) => text === 'second').length, 1);
+    assert.equal(found.filter((text) => text === 'of the day').length, 1);
     assert.equal(found.filter((text) => text === 'oldest').length, 2);
   });
 

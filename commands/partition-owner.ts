@@ -15,10 +15,14 @@
  *
  * Being the owner is a matter of speed alone: if two processes own a partition at once, each one's appends make the other's
  * conflict, and nothing is lost or done twice.
+ *
+ * It begins with the newest snapshot of its partition where there is one, and writes snapshots in the background for the next owner
+ * (partition/snapshotter.ts).
  */
 import assert from 'node:assert/strict';
 import type { Codec } from '../event-log/codec/codec.ts';
 import { type EventLog, OutcomeUnknownError } from '../event-log/event-log.ts';
+import type { SnapshotStore } from '../event-log/snapshot-store.ts';
 import type { Ids } from '../platform/ids.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Time } from '../platform/time.ts';
@@ -29,7 +33,9 @@ import { type Rejection, reject } from '../schemas/rejections.ts';
 import { checkCommand } from './chatroom/decide.ts';
 import type { CommandMetrics } from './metrics.ts';
 import { AppendBatch } from './partition/append-batch.ts';
+import { PartitionLoader } from './partition/load-partition.ts';
 import { PartitionState } from './partition/partition-state.ts';
+import { Snapshotter } from './partition/snapshotter.ts';
 import { type Answer, type WaitingCommand, WaitingList } from './partition/waiting-list.ts';
 
 export type PartitionOwnerDeps = {
@@ -40,6 +46,10 @@ export type PartitionOwnerDeps = {
   metrics: CommandMetrics;
   /** Told of every append before its commands are; null where nobody wants to know. */
   written: WrittenPositions | null;
+  /** Where the next owner finds the state; null where there is no such place, and every owner reads the whole log. */
+  snapshots: SnapshotStore | null;
+  /** Events after which the snapshot is written anew. */
+  eventsPerSnapshot?: number;
   time: Time;
 };
 
@@ -50,8 +60,11 @@ const MAX_PAUSE_MS = 1_000;
 const NEVER = new AbortController().signal;
 
 export class PartitionOwner {
-  readonly #state: PartitionState;
   readonly #deps: PartitionOwnerDeps;
+  readonly #loader: PartitionLoader;
+  /** Empty until it is loaded. */
+  #state: PartitionState;
+  #snapshotter: Snapshotter | null = null;
   readonly #waiting: WaitingList<WaitingCommand>;
   readonly #stopping = new AbortController();
   readonly #loaded = Promise.withResolvers<void>();
@@ -66,20 +79,21 @@ export class PartitionOwner {
   #isLoaded = false;
   /** Stopped while the state was not known to be complete: nothing may be appended any more. */
   #hasGivenUp = false;
+  /** Mistakes of what runs beside the decisions, which end them too. */
+  readonly #bugs: unknown[] = [];
 
   constructor(partition: number, deps: PartitionOwnerDeps) {
     const logger = deps.logger.child({ component: 'partition-owner', partition });
     this.#deps = { ...deps, logger };
     this.#waiting = new WaitingList((answer) => deps.metrics.answered(answer));
-    this.#state = new PartitionState({
-      log: deps.log,
-      codec: deps.codec,
-      partition,
-      onBroken: (stream, reason) => {
-        deps.metrics.streamBroke();
-        logger.error({ stream, reason }, 'a stream cannot be read: its commands are refused');
-      },
-    });
+    const { log, codec, snapshots, time } = deps;
+    const onBroken = (stream: string, reason: string) => {
+      deps.metrics.streamBroke();
+      logger.error({ stream, reason }, 'a stream cannot be read: its commands are refused');
+    };
+    const { signal } = this.#stopping;
+    this.#loader = new PartitionLoader({ log, codec, snapshots, partition, onBroken, logger, time, signal });
+    this.#state = new PartitionState({ log, codec, partition, onBroken });
     // Reported by run(), to whoever called it.
     this.#loaded.promise.catch(() => undefined);
   }
@@ -131,15 +145,18 @@ export class PartitionOwner {
   async run(): Promise<void> {
     this.#isRunning = true;
     try {
-      await this.#recover(() => this.#readToHead());
-      this.#isLoaded = true;
+      await this.#recover(() => this.#load());
+      this.#isLoaded = !this.#hasGivenUp;
       this.#loaded.resolve();
       await this.#decideUntilStopped();
+      // For the next owner. Nobody waits for an answer any more.
+      if (!this.#hasGivenUp) await this.#snapshotter?.catchUp();
     } catch (error) {
       this.#loaded.reject(error);
       throw error;
     } finally {
       this.#isRunning = false;
+      this.#snapshotter?.end();
       this.#answerUntil(Number.POSITIVE_INFINITY);
       this.#stopTicker?.();
       this.#drained.resolve();
@@ -147,7 +164,18 @@ export class PartitionOwner {
     }
   }
 
-  /** Takes no more commands, brings those that wait to an end (within LIMITS.commandMs) and resolves when run() has ended. */
+  /**
+   * Brings the snapshot up to date while commands are decided as before, so that little is left to be done when the partition is
+   * handed over. Resolves after some seconds at most, also where it could not be done.
+   */
+  async snapshot(): Promise<void> {
+    await this.#snapshotter?.catchUp();
+  }
+
+  /**
+   * Takes no more commands, brings those that wait to an end (within LIMITS.commandMs) and the snapshot up to date (within a few
+   * seconds), and resolves when run() has ended.
+   */
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#wake?.();
@@ -160,8 +188,30 @@ export class PartitionOwner {
     return this.#drained.promise;
   }
 
+  async #load(): Promise<void> {
+    const { snapshots: store, metrics, logger, time, ids, eventsPerSnapshot } = this.#deps;
+    const began = time.now();
+    const { state, snapshot, highestSet } = await this.#loader.load();
+    const tookMs = Math.round(time.now() - began);
+    const markedEvents = snapshot?.events ?? 0;
+    const events = state.events - markedEvents;
+    this.#state = state;
+    metrics.loaded(snapshot === null ? 'log' : 'snapshot', tookMs / 1_000, events);
+    logger.info({ fromSnapshot: snapshot, events, rooms: state.rooms.size, tookMs }, 'the partition is read');
+    if (store === null) return;
+    const everyEvents = eventsPerSnapshot ?? LIMITS.eventsPerSnapshot;
+    const onBug = (error: unknown) => {
+      this.#bugs.push(error);
+      this.#wake?.();
+    };
+    const deps = { store, state, ids, logger, metrics, time, everyEvents, onBug };
+    this.#snapshotter = new Snapshotter(deps, { markedEvents, highestSet });
+  }
+
   async #decideUntilStopped(): Promise<void> {
     while (!this.#hasGivenUp) {
+      for (const bug of this.#bugs) throw bug;
+      this.#snapshotter?.noteFolded();
       if (this.#waiting.untaken > 0) {
         // What other sockets have to say in this turn of the event loop shall come along.
         await this.#deps.time.nextTurn();
@@ -280,10 +330,10 @@ export class PartitionOwner {
 
   /**
    * Does the step until it succeeds, with growing pauses; then what has no answer is decided again. Meanwhile the ticker answers
-   * who has waited too long. After stop() it gives up as soon as nobody waits any more.
+   * who has waited too long. After stop() it gives up as soon as nobody waits any more, and at once where nothing was decided yet.
    */
   async #recover(step: () => Promise<void>): Promise<void> {
-    for (let attempt = 0; !this.#isStopping() || !this.#waiting.isEmpty; attempt++) {
+    for (let attempt = 0; !this.#isStopping() || (this.#isLoaded && !this.#waiting.isEmpty); attempt++) {
       const pauses = attempt + Math.max(0, this.#faultsInRow - 1);
       const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** Math.min(pauses, 10), MAX_PAUSE_MS);
       // A pause that stop() ends would be none in every further round.

@@ -4,6 +4,7 @@ import type { Middleware } from 'koa';
 import type { Codec } from '../event-log/codec/codec.ts';
 import type { EventLog } from '../event-log/event-log.ts';
 import type { OpenOwnership } from '../event-log/ownership/ownership.ts';
+import type { SnapshotStore } from '../event-log/snapshot-store.ts';
 import type { TokenVerifier } from '../platform/auth.ts';
 import { authenticate, identityOf } from '../platform/authenticate.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -31,6 +32,8 @@ export type CommandsRoleDeps = {
   eventLog: EventLog;
   codec: Codec;
   openOwnership: OpenOwnership;
+  /** Null: who gains a partition reads all of it. */
+  snapshots: SnapshotStore | null;
   verifier: TokenVerifier;
   /** A user's writes, REST and sockets together. Operators are exempt. */
   writeLimit: RateLimit;
@@ -111,6 +114,7 @@ export function openCommandsRole(deps: CommandsRoleDeps): CommandsRole {
     },
     onClosing: async () => {
       isClosing = true;
+      await executor.snapshot();
       await ownership.handOver(HAND_OVER_MS);
       await executor.allDrained();
     },

@@ -33,10 +33,17 @@ export const LIMITS = {
   pageRooms: 100,
   /** Members of one page of a room's members. */
   pageMembers: 100,
-  /** Newest commands of a room whose answers are remembered; an older commandId counts as new. */
+  /** Newest commands of a room whose answers are remembered at least; a commandId that is forgotten counts as new. */
   rememberedCommands: 1_000,
-  /** Remembered commands of all rooms of a partition; beyond it the rooms written least recently forget theirs. */
-  rememberedCommandsPerPartition: 100_000,
+  /** Milliseconds for which a command is remembered at least, also when more than those came after it. */
+  rememberedMs: 24 * 60 * 60 * 1_000,
+  /**
+   * Remembered commands of all rooms of a partition. Beyond it the room that is written forgets its oldest as long as it has more
+   * than rememberedCommands, else the room written least recently forgets all of its.
+   */
+  rememberedCommandsPerPartition: 250_000,
+  /** Events of a partition after which its state is written anew to its snapshot: what a new owner reads at most, about. */
+  eventsPerSnapshot: 10_000,
   /** Commands that wait for one partition's append; one more is refused with busy. */
   commandsPerPartition: 10_000,
   /** Commands decided into one append, and bytes of its records; the rest leaves with the next append. */

@@ -1,11 +1,11 @@
 // Everything that one partition's log adds up to: the rooms, the newest commands, and how far the log is read. Its own appends
-// go through the same fold as what is read.
+// go through the same fold as what is read. It may begin with what a snapshot holds instead of with nothing.
 import type { Codec } from '../../event-log/codec/codec.ts';
 import { type DecodedRecord, decodeBatch } from '../../event-log/codec/decode-batch.ts';
 import type { EventLog } from '../../event-log/event-log.ts';
 import type { ChatEvent } from '../../schemas/generated/events.ts';
 import { LIMITS } from '../../schemas/limits.ts';
-import { evolve, initialState, type RoomState } from '../chatroom/state.ts';
+import { type ExistingRoom, evolve, initialState, type RoomState } from '../chatroom/state.ts';
 import { RememberedCommands } from './remembered-commands.ts';
 
 export type PartitionStateDeps = {
@@ -16,22 +16,44 @@ export type PartitionStateDeps = {
   onBroken: (stream: string, reason: string) => void;
 };
 
-type Room = { state: RoomState; lastOffset: number };
+/** Where the newest event lies, and which one it is. */
+export type LastEvent = { offset: number; eventId: string };
+export type Room = { state: ExistingRoom; lastOffset: number };
+
+/**
+ * What a snapshot holds: all that lies below `nextOffset`, which is `events` events, the last of them `lastEvent`. Rooms may be
+ * ahead of it, because they were written while events came in.
+ */
+export type PartitionSnapshot = {
+  rooms: Map<string, Room>;
+  remembered: RememberedCommands;
+  nextOffset: number;
+  events: number;
+  lastEvent: LastEvent;
+};
 
 export class PartitionState {
   readonly partition: number;
-  readonly remembered = new RememberedCommands({
-    perRoom: LIMITS.rememberedCommands,
-    perPartition: LIMITS.rememberedCommandsPerPartition,
-  });
+  readonly remembered: RememberedCommands;
   readonly #deps: PartitionStateDeps;
-  readonly #rooms = new Map<string, Room>();
+  readonly #rooms: Map<string, Room>;
   readonly #broken = new Set<string>();
-  #nextOffset = 0;
+  /** Below it rooms of the snapshot may be ahead of what is read. */
+  #roomsEnd = 0;
+  #changed: Set<string> | null = null;
+  #nextOffset: number;
+  #events: number;
+  #lastEvent: LastEvent | null;
 
-  constructor(deps: PartitionStateDeps) {
+  constructor(deps: PartitionStateDeps, snapshot: PartitionSnapshot | null = null) {
     this.partition = deps.partition;
     this.#deps = deps;
+    this.remembered = snapshot?.remembered ?? rememberNothingYet();
+    this.#rooms = snapshot?.rooms ?? new Map();
+    this.#nextOffset = snapshot?.nextOffset ?? 0;
+    this.#events = snapshot?.events ?? 0;
+    this.#lastEvent = snapshot?.lastEvent ?? null;
+    for (const { lastOffset } of this.#rooms.values()) this.#roomsEnd = Math.max(this.#roomsEnd, lastOffset + 1);
   }
 
   /** Everything below it is folded. */
@@ -39,8 +61,27 @@ export class PartitionState {
     return this.#nextOffset;
   }
 
+  /** How many events are folded. */
+  get events(): number {
+    return this.#events;
+  }
+
+  /** The newest event that is folded; null where there is none. */
+  get lastEvent(): LastEvent | null {
+    return this.#lastEvent;
+  }
+
+  /** Everything below it must be read before the state is that of one moment. */
+  get roomsEnd(): number {
+    return this.#roomsEnd;
+  }
+
   get brokenStreams(): ReadonlySet<string> {
     return this.#broken;
+  }
+
+  get rooms(): ReadonlyMap<string, Room> {
+    return this.#rooms;
   }
 
   stateOf(stream: string): RoomState {
@@ -52,16 +93,30 @@ export class PartitionState {
     return this.#rooms.get(stream)?.lastOffset ?? 0;
   }
 
+  /** From now on takeChanged knows which rooms change. */
+  keepChanged(): void {
+    this.#changed ??= new Set();
+    this.remembered.keepUnsaved();
+  }
+
+  /** The streams that have changed since the last call. */
+  takeChanged(): ReadonlySet<string> {
+    const changed = this.#changed ?? new Set();
+    if (this.#changed !== null) this.#changed = new Set();
+    return changed;
+  }
+
   /**
-   * Reads and folds up to `to`. May be called again after a failure: it goes on where it stopped. Throws what the log's read
-   * and decodeBatch throw.
+   * Reads and folds up to `to`, or as far as it has come when the signal aborts. May be called again after a failure: it goes on
+   * where it stopped. Throws what the log's read and decodeBatch throw.
    */
-  async readTo(to: number, onEvent?: (event: ChatEvent) => void): Promise<void> {
+  async readTo(to: number, onEvent?: (event: ChatEvent) => void, signal?: AbortSignal): Promise<void> {
     if (this.#nextOffset >= to) return;
     for await (const batch of this.#deps.log.read(this.partition, this.#nextOffset, to)) {
       const decoded = await decodeBatch(this.#deps.codec, batch);
       for (const record of decoded.records) this.#foldRecord(record, onEvent);
       this.#nextOffset = decoded.nextOffset;
+      if (signal?.aborted) return;
     }
   }
 
@@ -89,17 +144,36 @@ export class PartitionState {
   #fold(stream: string, event: ChatEvent, offset: number): void {
     if (this.#broken.has(stream)) return;
     const room = this.#rooms.get(stream);
+    if (room !== undefined && offset < this.#roomsEnd && offset <= room.lastOffset) {
+      if (!this.#isContained(stream, event, offset, room)) return;
+    } else if (!this.#evolve(stream, event, offset, room)) return;
+    this.#events++;
+    this.#lastEvent = { offset, eventId: event.metadata.eventId };
+    this.remembered.note(stream, event, offset);
+  }
+
+  #evolve(stream: string, event: ChatEvent, offset: number, room: Room | undefined): boolean {
     const before = room?.state ?? initialState;
     const state = evolve(before, event);
-    if (event.metadata.version !== before.version + 1 || state.version !== event.metadata.version) {
-      this.#break(stream, `version ${event.metadata.version} came after ${before.version}`);
-      return;
+    const { version } = event.metadata;
+    if (version !== before.version + 1 || state.version !== version || state.status === 'none') {
+      this.#break(stream, `version ${version} came after ${before.version}`);
+      return false;
     }
     if (room) {
       room.state = state;
       room.lastOffset = offset;
     } else this.#rooms.set(stream, { state, lastOffset: offset });
-    this.remembered.note(stream, event, offset);
+    this.#changed?.add(stream);
+    return true;
+  }
+
+  /** The room of the snapshot has seen the event already; then versions must say so too. */
+  #isContained(stream: string, event: ChatEvent, offset: number, { state, lastOffset }: Room): boolean {
+    const { version } = event.metadata;
+    if (offset === lastOffset ? version === state.version : version < state.version) return true;
+    this.#break(stream, `version ${version} lies below the offset of ${state.version}`);
+    return false;
   }
 
   #break(stream: string, reason: string): void {
@@ -107,4 +181,13 @@ export class PartitionState {
     this.#broken.add(stream);
     this.#deps.onBroken(stream, reason);
   }
+}
+
+/** What every partition's commands are remembered by. */
+export function rememberNothingYet(): RememberedCommands {
+  return new RememberedCommands({
+    perRoom: LIMITS.rememberedCommands,
+    perRoomMs: LIMITS.rememberedMs,
+    perPartition: LIMITS.rememberedCommandsPerPartition,
+  });
 }

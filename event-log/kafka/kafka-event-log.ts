@@ -4,75 +4,39 @@
 // An append is acknowledged when all in-sync replicas have it. With one replica that is its memory: it outlives a crash of the
 // process, and a power cut only if the broker runs with log.flush.interval.messages=1.
 import assert from 'node:assert/strict';
-import { setTimeout as wait } from 'node:timers/promises';
-import type { Logger } from '../../platform/logger.ts';
 import {
   type AppendResult,
   type EventLog,
   type FollowOptions,
   type LogBatch,
   type LogFollower,
-  LogSettingsError,
   LogUnavailableError,
   type NewRecord,
 } from '../event-log.ts';
 import { KafkaAppender } from './kafka-appender.ts';
-import { type ConnectionOptions, KafkaConnections } from './kafka-connections.ts';
+import { KafkaConnections } from './kafka-connections.ts';
 import { KafkaFollower } from './kafka-follower.ts';
+import { connectionOptions, type KafkaTopicOptions, openOnTopic } from './kafka-opening.ts';
 import { KafkaReader } from './kafka-reader.ts';
-import { ensureTopic } from './kafka-topic.ts';
-import type { BrokerAddress } from './kafkajs-guards.ts';
 
-export type KafkaEventLogOptions = {
-  /** host:port of some brokers; the others are learnt from them. */
-  brokers: readonly string[];
-  topic: string;
-  /** Number of partitions that the topic is created with, or must have. */
-  partitions: number;
-  /** Replicas that the topic is created with, or must have at least. With two or more, two must be in sync for an append. */
-  replicationFactor: number;
-  clientId: string;
-  log?: Logger;
+export type KafkaEventLogOptions = KafkaTopicOptions & {
   /** Milliseconds until an append without an answer ends as OutcomeUnknownError. Default 1,500. */
   appendTimeoutMs?: number;
   /** Milliseconds that a single question may take, and that a read may go without getting on. Default 2,000. */
   readTimeoutMs?: number;
-  /** Milliseconds that opening waits for a Kafka that is not up yet. Default 30,000. */
-  openTimeoutMs?: number;
-  /** Where a broker is really reached, when not at the address it tells: through a tunnel, from another network. */
-  route?: (broker: BrokerAddress) => BrokerAddress;
 };
 
-/** Milliseconds for one TCP connection. Well below every other time, so that a dead broker leaves time for a living one. */
-const CONNECT_TIMEOUT_MS = 500;
 /**
  * Sets of connections that appends are spread over, by partition, when there are replicas to wait for. A broker begins with the
  * next request of a connection only when the replicas have the last one, so on one connection partitions wait for each other.
  */
 const APPEND_LANES = 8;
-/** Milliseconds between two attempts to open. */
-const REOPEN_MS = 200;
-
 /**
  * Creates the topic where there is none, checks it, and opens the log. Throws LogSettingsError, naming all that is wrong, or
  * LogUnavailableError when Kafka was not there in openTimeoutMs.
  */
 export async function openKafkaEventLog(options: KafkaEventLogOptions): Promise<EventLog> {
-  const { topic, partitions, replicationFactor, openTimeoutMs = 30_000 } = options;
-  const deadline = performance.now() + openTimeoutMs;
-  while (true) {
-    try {
-      await ensureTopic({ topic, partitions, replicationFactor }, connectionOptions(options, CONNECT_TIMEOUT_MS));
-      return await openWhenLed(options);
-    } catch (error) {
-      if (error instanceof LogSettingsError) throw error;
-      if (performance.now() + REOPEN_MS > deadline) {
-        throw new LogUnavailableError(`Kafka was not ready within ${openTimeoutMs} ms`, { cause: error });
-      }
-      options.log?.warn({ err: error, topic }, 'Kafka is not ready yet');
-      await wait(REOPEN_MS);
-    }
-  }
+  return await openOnTopic('events', options, () => openWhenLed(options));
 }
 
 /** Brokers learn of a new topic one after the other and refuse it until then; so all partitions are asked for their heads first. */
@@ -167,9 +131,4 @@ class KafkaEventLog implements EventLog {
       `the log has ${this.partitions} partitions, not ${partition}`,
     );
   }
-}
-
-function connectionOptions(options: KafkaEventLogOptions, requestTimeoutMs: number): ConnectionOptions {
-  const { brokers, topic, clientId, route = (broker) => broker } = options;
-  return { brokers, topic, clientId, connectTimeoutMs: CONNECT_TIMEOUT_MS, requestTimeoutMs, route };
 }

@@ -39,10 +39,13 @@ describe('ownership on Kafka alone', () => {
 async function freshPlace(): Promise<OwnershipPlace> {
   const { brokers, clientId, ...topic } = kafkaOptions(freshTopic(), PARTITIONS);
   const route = (broker: { host: string; port: number }) => broker;
-  await ensureTopic(topic, {
-    ...{ brokers, clientId, route, topic: topic.topic },
-    ...{ connectTimeoutMs: 1_000, requestTimeoutMs: 5_000 },
-  });
+  await ensureTopic(
+    { ...topic, use: 'events' },
+    {
+      ...{ brokers, clientId, route, topic: topic.topic },
+      ...{ connectTimeoutMs: 1_000, requestTimeoutMs: 5_000 },
+    },
+  );
   const [host = '', port = ''] = (brokers[0] ?? '').split(':');
   return {
     on: 'kafka',

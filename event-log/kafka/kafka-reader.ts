@@ -1,8 +1,9 @@
 // Reading that ends: ranges, heads, offsets of times.
 import { setTimeout as wait } from 'node:timers/promises';
 import { type LogBatch, LogUnavailableError, OffsetOutOfRangeError } from '../event-log.ts';
+import { LogCorruptError } from './batch-format.ts';
 import type { KafkaConnections } from './kafka-connections.ts';
-import { decodeBatches, LogCorruptError } from './record-batch.ts';
+import { decodeBatches } from './record-batch.ts';
 import {
   type FetchedPartition,
   type FetchLimits,

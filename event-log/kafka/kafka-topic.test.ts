@@ -16,7 +16,7 @@ const RIGHT: FoundTopic = {
     ['max.message.bytes', '2097152'],
   ]),
 };
-const WANTED = { topic: 'chat.events', partitions: 8, replicationFactor: 3 };
+const WANTED = { topic: 'chat.events', use: 'events', partitions: 8, replicationFactor: 3 } as const;
 
 describe('settings of the topic', () => {
   it('as they must be are accepted', () => {
@@ -65,5 +65,44 @@ describe('settings of the topic', () => {
       settings: new Map([...RIGHT.settings, ['min.insync.replicas', '1']]),
     };
     assert.deepEqual(whatIsWrong({ ...WANTED, replicationFactor: 1 }, single), []);
+  });
+
+  describe('for snapshots', () => {
+    const wanted = { ...WANTED, topic: 'chat.snapshots', use: 'snapshots' } as const;
+    const right: FoundTopic = {
+      ...RIGHT,
+      settings: new Map([
+        ['cleanup.policy', 'compact'],
+        ['unclean.leader.election.enable', 'false'],
+        ['compression.type', 'uncompressed'],
+        ['min.insync.replicas', '2'],
+        ['max.message.bytes', '2097152'],
+        ['segment.bytes', '16777216'],
+        ['min.cleanable.dirty.ratio', '0.3'],
+        ['delete.retention.ms', '300000'],
+      ]),
+    };
+
+    it('as they must be are accepted', () => {
+      assert.deepEqual(whatIsWrong(wanted, right), []);
+    });
+
+    for (const [name, value] of [
+      ['cleanup.policy', 'delete'],
+      ['unclean.leader.election.enable', 'true'],
+      ['compression.type', 'zstd'],
+      ['min.insync.replicas', '1'],
+      ['max.message.bytes', '524288'],
+      ['segment.bytes', '1073741824'],
+      ['min.cleanable.dirty.ratio', '0.9'],
+      ['delete.retention.ms', '1000'],
+    ] as const) {
+      it(`${name}=${value} is refused by name`, () => {
+        const found = { ...right, settings: new Map([...right.settings, [name, value]]) };
+        const [only, ...others] = whatIsWrong(wanted, found);
+        assert.ok(only?.startsWith(`${name} is ${value}, wanted `), only);
+        assert.deepEqual(others, []);
+      });
+    }
   });
 });

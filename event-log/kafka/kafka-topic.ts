@@ -1,4 +1,4 @@
-// The topic and the settings without which the log's guarantees do not hold. It is created with them where it is missing, and
+// The topics and the settings without which their guarantees do not hold. A topic is created with them where it is missing, and
 // refused where they are wrong: somebody chose them, and changing them silently might destroy what that somebody relies on.
 
 import type { Socket } from 'node:net';
@@ -7,8 +7,12 @@ import { LogSettingsError } from '../event-log.ts';
 import { MAX_BATCH_BYTES } from './kafka-appender.ts';
 import type { ConnectionOptions } from './kafka-connections.ts';
 import { destroySockets, socketFactory } from './kafkajs-guards.ts';
+import { MAX_SNAPSHOT_BATCH_BYTES } from './snapshot-batch.ts';
 
-export type WantedTopic = { topic: string; partitions: number; replicationFactor: number };
+/** What a topic is for decides the settings that it must have. */
+export type TopicUse = 'events' | 'snapshots';
+
+export type WantedTopic = { topic: string; use: TopicUse; partitions: number; replicationFactor: number };
 
 export type FoundTopic = {
   partitions: number;
@@ -16,6 +20,8 @@ export type FoundTopic = {
   replicationFactor: number;
   settings: ReadonlyMap<string, string>;
 };
+
+const MIB = 1024 * 1024;
 
 type Requirement = { create: string; wanted: string; holds: (value: string) => boolean; why: string };
 
@@ -64,19 +70,39 @@ export function whatIsWrong(wanted: WantedTopic, found: FoundTopic): string[] {
   return wrong;
 }
 
-function requirements({ replicationFactor }: WantedTopic): Map<string, Requirement> {
+function requirements({ use, replicationFactor }: WantedTopic): Map<string, Requirement> {
   const inSync = replicationFactor >= 2 ? 2 : 1;
   return new Map([
-    ['cleanup.policy', exactly('delete', 'compaction would remove events')],
-    ['retention.ms', exactly('-1', 'events are kept for ever')],
-    ['retention.bytes', exactly('-1', 'events are kept for ever')],
-    ['unclean.leader.election.enable', exactly('false', 'acknowledged events would be lost')],
-    ['message.timestamp.type', exactly('LogAppendTime', 'times must be those of the log')],
+    ['unclean.leader.election.enable', exactly('false', 'what was acknowledged would be lost')],
     ['compression.type', exactly('uncompressed', 'every reader must be able to read every batch')],
-    ['min.insync.replicas', atLeast(inSync, inSync, 'one broken disk would lose acknowledged events')],
-    ['max.message.bytes', atLeast(MAX_BATCH_BYTES, 2 * MAX_BATCH_BYTES, 'the largest append must fit')],
+    ['min.insync.replicas', atLeast(inSync, inSync, 'one broken disk would lose what was acknowledged')],
+    ...(use === 'events' ? EVENT_REQUIREMENTS : SNAPSHOT_REQUIREMENTS),
   ]);
 }
+
+const EVENT_REQUIREMENTS: readonly [string, Requirement][] = [
+  ['cleanup.policy', exactly('delete', 'compaction would remove events')],
+  ['retention.ms', exactly('-1', 'events are kept for ever')],
+  ['retention.bytes', exactly('-1', 'events are kept for ever')],
+  ['message.timestamp.type', exactly('LogAppendTime', 'times must be those of the log')],
+  ['max.message.bytes', atLeast(MAX_BATCH_BYTES, 2 * MAX_BATCH_BYTES, 'the largest append must fit')],
+];
+
+/**
+ * Who gains a partition reads all of its snapshot topic. What compaction has not removed yet is read for nothing: the segment that
+ * is written, which is never compacted, and of the others at most a third before the broker's cleaner takes them up.
+ */
+const SNAPSHOT_REQUIREMENTS: readonly [string, Requirement][] = [
+  ['cleanup.policy', exactly('compact', 'the newest value of every key is kept, and only that')],
+  [
+    'max.message.bytes',
+    atLeast(MAX_SNAPSHOT_BATCH_BYTES, 2 * MAX_SNAPSHOT_BATCH_BYTES, 'the largest snapshot must fit'),
+  ],
+  ['segment.bytes', atMost(64 * MIB, 16 * MIB, 'the newest segment is not compacted, and read whole')],
+  ['min.cleanable.dirty.ratio', atMost(0.5, 0.3, 'what was overwritten is read, too')],
+  // Long enough for any reader to see what was deleted while it read.
+  ['delete.retention.ms', atLeast(60_000, 300_000, 'a reader could miss that something was deleted')],
+];
 
 function exactly(value: string, why: string): Requirement {
   return { create: value, wanted: value, holds: (found) => found === value, why };
@@ -84,6 +110,10 @@ function exactly(value: string, why: string): Requirement {
 
 function atLeast(value: number, create: number, why: string): Requirement {
   return { create: String(create), wanted: `at least ${value}`, holds: (found) => Number(found) >= value, why };
+}
+
+function atMost(value: number, create: number, why: string): Requirement {
+  return { create: String(create), wanted: `at most ${value}`, holds: (found) => Number(found) <= value, why };
 }
 
 async function createIfMissing(admin: Admin, wanted: WantedTopic): Promise<void> {

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import type { NewRecord } from '../event-log.ts';
+import { LogCorruptError } from './batch-format.ts';
 import { crc32c } from './crc32c.ts';
-import { decodeBatches, encodeAppend, encodeBarrier, LogCorruptError } from './record-batch.ts';
+import { decodeBatches, encodeAppend, encodeBarrier } from './record-batch.ts';
 
 /** What a broker does to a batch: gives it its offset and time. The checksum does not cover the offset, but it does the time. */
 function landed(batch: Buffer, baseOffset: number, appendedAt = 1_700_000_000_000): Buffer {

@@ -25,8 +25,9 @@ export type FetchedPartition = {
   end: number;
 };
 
-/** What listOffsets looks for besides a time: the next offset to be written. */
+/** What listOffsets looks for besides a time: the next offset to be written, and the first that is still there. */
 export const LATEST = -1;
+export const EARLIEST = -2;
 
 const NO_REPLICA = -1;
 const READ_UNCOMMITTED = 0;

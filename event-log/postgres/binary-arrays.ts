@@ -11,12 +11,16 @@ const BIGINT_BYTES = 8;
 const NULL_LENGTH = -1;
 
 /** The parameter for `$n::bytea[]`. */
-export function toByteaArray(values: readonly Buffer[]): Buffer {
+export function toByteaArray(values: readonly (Buffer | null)[]): Buffer {
   let bytes = HEADER_BYTES;
-  for (const value of values) bytes += LENGTH_BYTES + value.length;
+  for (const value of values) bytes += LENGTH_BYTES + (value?.length ?? 0);
   const array = withHeader(bytes, BYTEA_OID, values.length);
   let at = HEADER_BYTES;
   for (const value of values) {
+    if (value === null) {
+      at = writeNull(array, at);
+      continue;
+    }
     at = array.writeInt32BE(value.length, at);
     at += value.copy(array, at);
   }

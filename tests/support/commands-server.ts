@@ -9,6 +9,7 @@ import type { Codec } from '../../event-log/codec/codec.ts';
 import type { EventLog } from '../../event-log/event-log.ts';
 import type { Assignment, Ownership } from '../../event-log/ownership/ownership.ts';
 import { soleOwnership } from '../../event-log/ownership/sole-ownership.ts';
+import type { SnapshotStore } from '../../event-log/snapshot-store.ts';
 import { createTokenVerifier, signToken } from '../../platform/auth.ts';
 import { systemClock } from '../../platform/clock.ts';
 import { closeServer, createHttpApp, listen } from '../../platform/http-app.ts';
@@ -42,6 +43,7 @@ export async function openCommandsServer(
   eventLog: EventLog,
   options: {
     codec?: Codec;
+    snapshots?: SnapshotStore;
     rateLimit?: { perSecond: number; burst: number };
     /** What requests pass before they reach the routes. */
     before?: Middleware;
@@ -60,6 +62,7 @@ export async function openCommandsServer(
     openOwnership: (_role, onAssigned) => lazyOwnership(() => openOwnership(url, onAssigned)),
     logger,
     written: null,
+    snapshots: options.snapshots ?? null,
     metrics,
     eventLog,
     codec: options.codec ?? testCodec,

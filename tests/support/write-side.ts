@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { Registry } from 'prom-client';
 import { Executor } from '../../commands/executor.ts';
 import { createCommandMetrics } from '../../commands/metrics.ts';
+import type { PartitionOwnerDeps } from '../../commands/partition-owner.ts';
 import { type Codec, openCodec } from '../../event-log/codec/codec.ts';
 import { folderSchemas } from '../../event-log/codec/folder-schemas.ts';
 import type { EventLog } from '../../event-log/event-log.ts';
@@ -26,7 +27,10 @@ export type WriteSide = {
 };
 
 /** Reads and owns every partition of the log. */
-export async function openWriteSide(log: EventLog): Promise<WriteSide> {
+export async function openWriteSide(
+  log: EventLog,
+  more: Partial<Pick<PartitionOwnerDeps, 'snapshots' | 'eventsPerSnapshot' | 'time'>> = {},
+): Promise<WriteSide> {
   const registry = new Registry();
   const partitions = Array.from({ length: log.partitions }, (_, partition) => partition);
   const executor = new Executor({
@@ -36,7 +40,9 @@ export async function openWriteSide(log: EventLog): Promise<WriteSide> {
     logger: createLogger('test', 'silent'),
     metrics: createCommandMetrics(registry),
     written: null,
+    snapshots: null,
     time: systemTime,
+    ...more,
   });
   const running = executor.run();
   executor.assign(partitions);
