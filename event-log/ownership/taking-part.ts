@@ -82,15 +82,16 @@ export class TakingPart implements Ownership {
 
   async #run(): Promise<void> {
     const part = this.#part();
+    const isStopped = (): boolean => this.#stop.signal.aborted;
     let backoffMs = BACKOFF_FIRST_MS;
     try {
-      while (!part.signal.aborted) {
+      while (!isStopped()) {
         const began = systemTime.now();
         try {
           await this.#membership.takePart(part);
         } catch (error) {
           if (!(error instanceof LogUnavailableError)) throw error;
-          if (part.signal.aborted) break;
+          if (isStopped()) break;
           // One that has lasted is not the last outage going on.
           if (systemTime.now() - began > BACKOFF_MAX_MS) backoffMs = BACKOFF_FIRST_MS;
           this.#logger?.warn(

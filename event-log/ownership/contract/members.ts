@@ -4,6 +4,10 @@ import { until } from '../../contract/log-probe.ts';
 import type { Assignment, Ownership, OwnershipOptions } from '../ownership.ts';
 import type { OpenOwnershipHarness, OwnershipHarness } from '../ownership-contract.ts';
 
+/** What a member takes part with where a case does not say. */
+export const PARTITIONS = 8;
+export const SESSION_MS = 1_000;
+
 /** Whoever was told assignments: in this process, or in one of its own. */
 export type Told = { readonly address: string; readonly told: readonly Assignment[] };
 

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { until } from '../../contract/log-probe.ts';
-import { type OpenOwnershipHarness, PARTITIONS, SESSION_MS } from '../ownership-contract.ts';
-import { type Member, mineOf, onFreshGroup, untilAgreed } from './members.ts';
+import type { OpenOwnershipHarness } from '../ownership-contract.ts';
+import { type Member, mineOf, onFreshGroup, PARTITIONS, SESSION_MS, untilAgreed } from './members.ts';
 
 /** Between the end of a session and everybody having been told, on a busy machine. */
 const TELLING_MS = 3_000;
