@@ -21,7 +21,8 @@ function play(...lives: ((part: Part) => Promise<void>)[]) {
       log.left++;
     },
   };
-  const ownership = new TakingPart({ membership, onAssigned: (one) => told.push(one) });
+  const options = { role: 'commands', partitions: 3, address: '', sessionMs: 1_000 };
+  const ownership = new TakingPart(membership, { ...options, onAssigned: (one) => told.push(one) }, undefined);
   return { ownership, told, log };
 }
 
