@@ -47,7 +47,7 @@ export function mineOf({ told }: Told): readonly number[] {
 }
 
 /** Whether each partition is one member's, shares are even, and all were told the same addresses, which are right. */
-export function areAgreed(members: readonly Told[], partitions: number): boolean {
+function areAgreed(members: readonly Told[], partitions: number): boolean {
   const shares = members.map(mineOf);
   const all = shares.flat();
   const sizes = shares.map(({ length }) => length);
