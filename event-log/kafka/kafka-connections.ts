@@ -45,6 +45,8 @@ type Generation = {
   openingByNode: Map<number, Promise<RawConnection>>;
   connections: RawConnection[];
   giveUp: NodeJS.Timeout | undefined;
+  /** Aborted when all of it has been given up. */
+  ended: AbortController;
 };
 
 export class KafkaConnections {
@@ -133,16 +135,18 @@ export class KafkaConnections {
     if (this.#current === generation) this.#current = undefined;
     clearTimeout(generation.giveUp);
     this.#generations.delete(generation);
+    generation.ended.abort();
     destroySockets(generation.sockets, 'the connection was given up');
   }
 }
 
 function newGeneration(options: ConnectionOptions): Generation {
   const sockets = new Set<Socket>();
+  const ended = new AbortController();
   const cluster = new Cluster({
     // What kafkajs would log is told by the errors that reach the caller.
     logger: createLogger({ level: 0, logCreator: () => () => undefined }),
-    socketFactory: socketFactory(sockets, options.route),
+    socketFactory: socketFactory(sockets, options.route, ended.signal),
     // Started anywhere, so that a dead broker at the head of the list does not delay everybody's every attempt.
     brokers: rotated(options.brokers),
     clientId: options.clientId,
@@ -159,7 +163,16 @@ function newGeneration(options: ConnectionOptions): Generation {
   });
   const leaderByPartition = new Map<number, number>();
   const opened = openCluster(cluster, options.topic, leaderByPartition);
-  return { cluster, sockets, opened, leaderByPartition, openingByNode: new Map(), connections: [], giveUp: undefined };
+  return {
+    cluster,
+    sockets,
+    ended,
+    opened,
+    leaderByPartition,
+    openingByNode: new Map(),
+    connections: [],
+    giveUp: undefined,
+  };
 }
 
 async function openCluster(cluster: Cluster, topic: string, leaderByPartition: Map<number, number>): Promise<void> {

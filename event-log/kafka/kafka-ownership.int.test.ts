@@ -3,9 +3,14 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { freshTopic, kafkaOptions, withKafkaAdmin } from '../../tests/support/kafka-harness.ts';
 import { type OwnershipPlace, ownershipHarness } from '../../tests/support/ownership-harness.ts';
+import { stackEnv } from '../../tests/support/stack-env.ts';
+import { until } from '../contract/log-probe.ts';
 import { LogSettingsError } from '../event-log.ts';
-import { untilAgreed } from '../ownership/contract/members.ts';
-import { describeOwnershipContract, PARTITIONS } from '../ownership/ownership-contract.ts';
+import { PARTITIONS, untilAgreed } from '../ownership/contract/members.ts';
+import { describeOwnershipContract } from '../ownership/ownership-contract.ts';
+import { findCoordinatorRequest, GROUP_CODES, heartbeatRequest, joinGroupRequest } from './group-requests.ts';
+import { encodeClaim, PROTOCOL } from './group-words.ts';
+import { KafkaConnections } from './kafka-connections.ts';
 import { kafkaOwnership } from './kafka-ownership.ts';
 import { ensureTopic } from './kafka-topic.ts';
 
@@ -23,6 +28,26 @@ describe('ownership on Kafka alone', () => {
     await harness.close();
   });
 
+  it('OWN-19 a leader that dies before it has shared out is given up, also when somebody joins meanwhile', async () => {
+    const place = await freshPlace();
+    const harness = ownershipHarness(place);
+    const connections = new KafkaConnections({
+      ...{ brokers: stackEnv.kafkaBrokers(), topic: place.place, clientId: 'roomlog-dead', route: (broker) => broker },
+      ...{ connectTimeoutMs: 500, requestTimeoutMs: 2_000 },
+    });
+    const dead = await joinAndDie({ place, connections });
+    assert.equal(dead.joined.leaderId, dead.joined.memberId);
+    const first = harness.join();
+    await until('the first one comes', dead.isAskedToJoinAgain);
+    // It joins anew with the first one and leads still; now both wait for what it never says.
+    const { members, leaderId } = await dead.again();
+    assert.deepEqual([members.length, leaderId], [2, dead.joined.memberId]);
+    const second = harness.join();
+    await untilAgreed([first, second], PARTITIONS, 5_000);
+    connections.close();
+    await harness.close();
+  });
+
   it('shows to tools for consumer groups which partitions each process has', async () => {
     const place = await freshPlace();
     const harness = ownershipHarness(place);
@@ -35,6 +60,27 @@ describe('ownership on Kafka alone', () => {
     await harness.close();
   });
 });
+
+/** A leader that joins and then says nothing more, as one that was killed in between. */
+async function joinAndDie({ place, connections }: { place: OwnershipPlace; connections: KafkaConnections }) {
+  const groupId = `roomlog-test-role-${place.place}`;
+  const found = await (await connections.toLeader(0)).send(findCoordinatorRequest(groupId));
+  const coordinator = await connections.toNode(found.node);
+  const metadata = encodeClaim(place.place, { address: 'http://dead', owned: [], generation: 0, isLeaving: false });
+  const join = (memberId: string) =>
+    coordinator.send(
+      joinGroupRequest({ groupId, sessionMs: 6_000, rebalanceTimeoutMs: 1_000, memberId, ...PROTOCOL, metadata }),
+      10_000,
+    );
+  const { memberId } = await join('');
+  const joined = await join(memberId);
+  const beat = heartbeatRequest({ groupId, memberId, generation: joined.generation });
+  return {
+    joined,
+    isAskedToJoinAgain: async () => (await coordinator.send(beat)).errorCode === GROUP_CODES.REBALANCE_IN_PROGRESS,
+    again: () => join(memberId),
+  };
+}
 
 async function freshPlace(): Promise<OwnershipPlace> {
   const { brokers, clientId, ...topic } = kafkaOptions(freshTopic(), PARTITIONS);

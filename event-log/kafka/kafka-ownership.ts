@@ -45,8 +45,7 @@ const REJOIN_PAUSE_MS = 20;
 
 /** Takes part in the group `roomlog-<role>-<topic>`. run() rejects with LogSettingsError when the broker refuses the session's length. */
 export function kafkaOwnership(options: KafkaOwnershipOptions): Ownership {
-  const { onAssigned, log: logger } = options;
-  return new TakingPart({ membership: new GroupMembership(options), onAssigned, logger });
+  return new TakingPart(new GroupMembership(options), options, options.log);
 }
 
 class GroupMembership implements Membership {

@@ -43,11 +43,17 @@ export function quietIdleQueues(queue: { pending: unknown[]; scheduleCheckPendin
 /**
  * Sockets without Nagle's delay, which kafkajs leaves on, and with keep-alive. Each is put into `sockets` while it lives, so that
  * the owner can end all of them at once: kafkajs' own disconnect waits for answers that may never come. `route` says where a
- * broker is really reached (a tunnel, another network).
+ * broker is really reached (a tunnel, another network). Once `givenUp` has aborted, a socket is ended as soon as it is made: kafkajs
+ * opens one for what it was just doing, and nobody would end that one.
  */
-export function socketFactory(sockets: Set<Socket>, route: (broker: BrokerAddress) => BrokerAddress): ISocketFactory {
+export function socketFactory(
+  sockets: Set<Socket>,
+  route: (broker: BrokerAddress) => BrokerAddress,
+  givenUp?: AbortSignal,
+): ISocketFactory {
   return ({ host, port, onConnect }) => {
     const socket = connect(route({ host, port }), onConnect);
+    if (givenUp?.aborted) socket.destroy(new Error('the connection was given up'));
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     sockets.add(socket);

@@ -34,9 +34,6 @@ export type ServerFaults = {
   connections(): number;
 };
 
-export const PARTITIONS = 8;
-export const SESSION_MS = 1_000;
-
 /** Declares the whole suite for one adapter. */
 export function describeOwnershipContract(name: string, openHarness: OpenOwnershipHarness): void {
   describe(`ownership on ${name}`, () => {

@@ -1,11 +1,12 @@
 // What every kind of membership has in common: it is tried again for ever, tells changes only, hands over when asked to, and leaves
 // when it is stopped. How a group is joined, and how one stays in it, is the adapter's (Membership).
+import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
 import { withDeadline } from '../../platform/lifecycle.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { systemTime } from '../../platform/time.ts';
 import { LogUnavailableError } from '../event-log.ts';
-import type { Assignment, Ownership } from './ownership.ts';
+import type { Assignment, Ownership, OwnershipOptions } from './ownership.ts';
 
 export type Membership = {
   /**
@@ -47,14 +48,13 @@ export class TakingPart implements Ownership {
   #told: Assignment | undefined;
   #running: Promise<void> | undefined;
 
-  constructor(deps: {
-    membership: Membership;
-    onAssigned: (assignment: Assignment) => void;
-    logger?: Logger | undefined;
-  }) {
-    this.#membership = deps.membership;
-    this.#onAssigned = deps.onAssigned;
-    this.#logger = deps.logger;
+  constructor(membership: Membership, options: OwnershipOptions, logger: Logger | undefined) {
+    const { role, partitions, onAssigned } = options;
+    assert.match(role, /^[a-z][a-z-]{0,49}$/, 'a role is named with lower-case letters and hyphens');
+    assert.ok(Number.isSafeInteger(partitions) && partitions > 0, 'there must be partitions to share');
+    this.#membership = membership;
+    this.#onAssigned = onAssigned;
+    this.#logger = logger;
   }
 
   run(): Promise<void> {
@@ -82,15 +82,16 @@ export class TakingPart implements Ownership {
 
   async #run(): Promise<void> {
     const part = this.#part();
+    const isStopped = (): boolean => this.#stop.signal.aborted;
     let backoffMs = BACKOFF_FIRST_MS;
     try {
-      while (!part.signal.aborted) {
+      while (!isStopped()) {
         const began = systemTime.now();
         try {
           await this.#membership.takePart(part);
         } catch (error) {
           if (!(error instanceof LogUnavailableError)) throw error;
-          if (part.signal.aborted) break;
+          if (isStopped()) break;
           // One that has lasted is not the last outage going on.
           if (systemTime.now() - began > BACKOFF_MAX_MS) backoffMs = BACKOFF_FIRST_MS;
           this.#logger?.warn(

@@ -18,7 +18,8 @@ const DDL = readFileSync(new URL('./ownership-schema.sql', import.meta.url), 'ut
 /** Creates what is missing. */
 export async function prepareOwnership(client: pg.Client, schema: string, role: string): Promise<void> {
   try {
-    await client.query('begin');
+    // A process that freezes in here must not hold up the start of the others for long.
+    await client.query('begin; set local idle_in_transaction_session_timeout = 2000');
     // Two processes that start at the same time: "if not exists" alone lets both try, and one of them fail.
     await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`roomlog event log ${schema}`]);
     await client.query(`create schema if not exists "${schema}"`);

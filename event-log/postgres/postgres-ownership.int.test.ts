@@ -6,8 +6,8 @@ import { createLogger } from '../../platform/logger.ts';
 import { runSql } from '../../tests/support/fresh-database.ts';
 import { type OwnershipPlace, ownershipHarness } from '../../tests/support/ownership-harness.ts';
 import { stackEnv } from '../../tests/support/stack-env.ts';
-import { untilAgreed } from '../ownership/contract/members.ts';
-import { describeOwnershipContract, PARTITIONS } from '../ownership/ownership-contract.ts';
+import { PARTITIONS, untilAgreed } from '../ownership/contract/members.ts';
+import { describeOwnershipContract } from '../ownership/ownership-contract.ts';
 import { postgresOwnership } from './postgres-ownership.ts';
 
 describeOwnershipContract('PostgreSQL', async () => ownershipHarness(freshPlace()));

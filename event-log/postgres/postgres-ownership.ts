@@ -31,9 +31,9 @@ const MAX_ATTEMPTS = 10;
 
 /** Takes part in the role, on the schema of the log. */
 export function postgresOwnership(options: PostgresOwnershipOptions): Ownership {
-  const { onAssigned, logger, schema = 'roomlog_log' } = options;
+  const { logger, schema = 'roomlog_log' } = options;
   assert.match(schema, /^[a-z_][a-z0-9_]{0,49}$/, 'the schema must be a plain PostgreSQL name');
-  return new TakingPart({ membership: new LeaseMembership({ ...options, schema }), onAssigned, logger });
+  return new TakingPart(new LeaseMembership({ ...options, schema }), options, logger);
 }
 
 class LeaseMembership implements Membership {

@@ -5,15 +5,9 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { until } from '../../event-log/contract/log-probe.ts';
-import { Member } from '../../event-log/ownership/contract/members.ts';
+import { Member, PARTITIONS, SESSION_MS } from '../../event-log/ownership/contract/members.ts';
 import type { Assignment, Ownership, OwnershipOptions } from '../../event-log/ownership/ownership.ts';
-import {
-  type MemberOptions,
-  type OwnershipHarness,
-  PARTITIONS,
-  type ProcessMember,
-  SESSION_MS,
-} from '../../event-log/ownership/ownership-contract.ts';
+import type { MemberOptions, OwnershipHarness, ProcessMember } from '../../event-log/ownership/ownership-contract.ts';
 import type { OwnershipProcessArgument } from './ownership-process.ts';
 import { openTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { until } from '../../contract/log-probe.ts';
-import { type OpenOwnershipHarness, PARTITIONS } from '../ownership-contract.ts';
-import { type Member, mineOf, onFreshGroup, untilAgreed } from './members.ts';
+import type { OpenOwnershipHarness } from '../ownership-contract.ts';
+import { type Member, mineOf, onFreshGroup, PARTITIONS, untilAgreed } from './members.ts';
 
 const LONG_SESSION_MS = 10_000;
 /** Long before the session has run out: what is promised, twice over for a busy machine. */

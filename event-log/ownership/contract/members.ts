@@ -4,6 +4,10 @@ import { until } from '../../contract/log-probe.ts';
 import type { Assignment, Ownership, OwnershipOptions } from '../ownership.ts';
 import type { OpenOwnershipHarness, OwnershipHarness } from '../ownership-contract.ts';
 
+/** What a member takes part with where a case does not say. */
+export const PARTITIONS = 8;
+export const SESSION_MS = 1_000;
+
 /** Whoever was told assignments: in this process, or in one of its own. */
 export type Told = { readonly address: string; readonly told: readonly Assignment[] };
 
@@ -43,7 +47,7 @@ export function mineOf({ told }: Told): readonly number[] {
 }
 
 /** Whether each partition is one member's, shares are even, and all were told the same addresses, which are right. */
-export function areAgreed(members: readonly Told[], partitions: number): boolean {
+function areAgreed(members: readonly Told[], partitions: number): boolean {
   const shares = members.map(mineOf);
   const all = shares.flat();
   const sizes = shares.map(({ length }) => length);

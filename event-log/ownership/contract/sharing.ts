@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { until } from '../../contract/log-probe.ts';
-import { type OpenOwnershipHarness, PARTITIONS } from '../ownership-contract.ts';
-import { mineOf, movedBetween, onFreshGroup, untilAgreed } from './members.ts';
+import type { OpenOwnershipHarness } from '../ownership-contract.ts';
+import { mineOf, movedBetween, onFreshGroup, PARTITIONS, untilAgreed } from './members.ts';
 
 export function describeSharing(openHarness: OpenOwnershipHarness): void {
   describe('sharing', () => {

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { until } from '../../contract/log-probe.ts';
-import { type OpenOwnershipHarness, PARTITIONS, SESSION_MS } from '../ownership-contract.ts';
-import { type Member, mineOf, onFreshGroup, untilAgreed } from './members.ts';
+import type { OpenOwnershipHarness } from '../ownership-contract.ts';
+import { type Member, mineOf, onFreshGroup, PARTITIONS, SESSION_MS, untilAgreed } from './members.ts';
 
 /** Between the end of a session and everybody having been told, on a busy machine. */
 const TELLING_MS = 3_000;
@@ -25,8 +25,8 @@ function describeLosses(openHarness: OpenOwnershipHarness): void {
       killed.signal('SIGKILL');
       await untilAgreed([stays], PARTITIONS);
       const tookMs = performance.now() - began;
-      // Its last sign of life may be a beat old when it dies, and beats are at most a fifth of this session apart.
-      assert.ok(tookMs > SESSION_MS * 0.7 && tookMs < SESSION_MS + TELLING_MS, `took ${tookMs} ms`);
+      // Its last sign of life may be a beat old when it dies, and older where the machine is busy.
+      assert.ok(tookMs > SESSION_MS * 0.3 && tookMs < SESSION_MS + TELLING_MS, `took ${tookMs} ms`);
     }),
   );
 
