@@ -4,7 +4,6 @@ import { systemClock } from '../platform/clock.ts';
 import { Lifecycle, stopOnSignals } from '../platform/lifecycle.ts';
 import { createLogger } from '../platform/logger.ts';
 import { createMetrics } from '../platform/metrics.ts';
-import { openDatabase } from '../platform/postgres.ts';
 import { openRedis } from '../platform/redis.ts';
 import { serveRole } from '../platform/serve-role.ts';
 import { failInSentences } from '../platform/tell-of-failure.ts';
@@ -12,6 +11,7 @@ import { LIMITS } from '../schemas/limits.ts';
 import { REJECTIONS } from '../schemas/rejections.ts';
 import { createRedisRoomCache, roomCachePrefix } from './cache/redis-room-cache.ts';
 import { readProjectionsConfig } from './config.ts';
+import { openProjectionsDatabase } from './open-projections-database.ts';
 import { openProjectionsRole } from './role.ts';
 
 failInSentences();
@@ -23,13 +23,24 @@ const metrics = createMetrics();
 
 const { log: eventLog, codec } = await openEventLog(config.eventLog, { logger, clientId: 'roomlog-projections' });
 lifecycle.add('event log', () => eventLog.close());
-const db = openDatabase({ url: config.databaseUrl, poolMax: 4, applicationName: 'roomlog projections' }, logger);
+const db = openProjectionsDatabase(config.databaseUrl, logger);
 lifecycle.add('database', () => db.destroy());
 const redis = config.redis === null ? null : openRedis({ ...config.redis, connectionName: 'projections' }, logger);
 lifecycle.add('redis', async () => redis?.disconnect());
 const cache = redis === null ? null : createRedisRoomCache({ redis, prefix: roomCachePrefix(config.logTopic) });
 
-const deps = { settings: config.settings, lifecycle, logger, metrics, eventLog, codec, db, cache, clock: systemClock };
+const deps = {
+  settings: config.settings,
+  lifecycle,
+  logger,
+  metrics,
+  eventLog,
+  codec,
+  db,
+  cache,
+  openOwnership: null,
+  clock: systemClock,
+};
 const role = await openProjectionsRole(deps);
 const { port, frontendUrl } = config;
 const answers = { problems: REJECTIONS, bodyLimitBytes: LIMITS.httpBodyBytes };

@@ -13,7 +13,7 @@ describe('a projection in PostgreSQL', () => {
 
   before(async () => {
     harness = await openHistoryHarness();
-    await harness.openSink().load();
+    await harness.openSink().load([0, 1]);
   });
 
   after(() => harness.close());
@@ -47,10 +47,10 @@ describe('a projection in PostgreSQL', () => {
   it('PROJ-9 goes on exactly where the last one stopped', async () => {
     const records = toRecords(harness.codec, twoRooms());
     const first = harness.openSink();
-    await first.load();
+    await first.load([0, 1]);
     await first.write(toChunk(records.slice(0, 3), 0));
     const second = harness.openSink();
-    assert.equal((await second.load()).get(0), 3);
+    assert.equal((await second.load([0, 1])).get(0), 3);
     assert.equal(await second.write(toChunk(records.slice(3), 3)), 'written');
     assert.deepEqual(await versions(), { red: 4, green: 4 });
   });
@@ -58,13 +58,13 @@ describe('a projection in PostgreSQL', () => {
   it('PROJ-4 a projector whose checkpoint was moved writes nothing', async () => {
     const records = toRecords(harness.codec, twoRooms());
     const zombie = harness.openSink();
-    await zombie.load();
+    await zombie.load([0, 1]);
     const successor = harness.openSink();
-    await successor.load();
+    await successor.load([0, 1]);
     assert.equal(await successor.write(toChunk(records.slice(0, 4), 0)), 'written');
     assert.equal(await zombie.write(toChunk(records.slice(0, 6), 0)), 'fenced');
     assert.deepEqual(await versions(), { red: 2, green: 2 });
-    assert.equal((await zombie.load()).get(0), 4);
+    assert.equal((await zombie.load([0, 1])).get(0), 4);
   });
 
   it('PROJ-4 of projectors that write the same at once exactly one gets it in', async () => {
@@ -72,7 +72,7 @@ describe('a projection in PostgreSQL', () => {
     const sinks = await Promise.all(
       Array.from({ length: 4 }, async () => {
         const sink = harness.openSink();
-        await sink.load();
+        await sink.load([0, 1]);
         return sink;
       }),
     );
@@ -83,17 +83,17 @@ describe('a projection in PostgreSQL', () => {
   it('PROJ-1 a chunk that fails leaves neither rows nor a moved checkpoint', async () => {
     const records = toRecords(harness.codec, twoRooms());
     const sink = harness.openSink({ maxParkedStreams: 1 });
-    await sink.load();
+    await sink.load([0, 1]);
     // Both streams would have to be parked, which is one too many: the whole transaction goes back.
     await assert.rejects(sink.write(toChunk(records.map(faulty), 0)), TooManyParkedStreamsError);
     assert.deepEqual(await versions(), {});
-    assert.equal((await harness.openSink().load()).get(0), 0);
+    assert.equal((await harness.openSink().load([0, 1])).get(0), 0);
   });
 
   it('PROJ-6 a record that cannot be decoded parks its stream from there on, others go on', async () => {
     const records = toRecords(harness.codec, twoRooms());
     const sink = harness.openSink();
-    await sink.load();
+    await sink.load([0, 1]);
     const poisoned = records.map((record, at) => (at === 2 ? faulty(record) : record));
     assert.equal(await sink.write(toChunk(poisoned.slice(0, 5), 0)), 'written');
     assert.equal(await sink.write(toChunk(poisoned.slice(5), 5)), 'written');
@@ -106,7 +106,7 @@ describe('a projection in PostgreSQL', () => {
   it('PROJ-6 keeps the raw bytes and the reason', async () => {
     const records = toRecords(harness.codec, twoRooms(1));
     const sink = harness.openSink();
-    await sink.load();
+    await sink.load([0, 1]);
     await sink.write(toChunk(records.map(faulty).slice(0, 1), 0));
     const parked = await harness.db.raw(`select value from ${harness.tables.parkedRecords}`);
     assert.deepEqual(parked.rows, [{ value: records[0]?.record.value }]);
@@ -117,7 +117,7 @@ describe('a projection in PostgreSQL', () => {
   it('PROJ-6 a gap in the versions parks the stream', async () => {
     const records = toRecords(harness.codec, twoRooms());
     const sink = harness.openSink();
-    await sink.load();
+    await sink.load([0, 1]);
     const [lost] = records.splice(2, 1);
     assert.equal(lost?.record.key, 'room-red');
     await sink.write(toChunk(records, 0));
@@ -131,7 +131,7 @@ describe('a projection in PostgreSQL', () => {
     assert.ok(third?.type === 'MessageSent');
     third.text = 'a NUL \0 that no column takes';
     const sink = harness.openSink();
-    await sink.load();
+    await sink.load([0, 1]);
     assert.equal(await sink.write(toChunk(toRecords(harness.codec, events), 0)), 'written');
     assert.deepEqual(await versions(), { red: 1, green: 4 });
     assert.deepEqual(await parkedOffsets('room-red'), [2, 4, 6]);
@@ -142,7 +142,7 @@ describe('a projection in PostgreSQL', () => {
     const stray = records[3];
     assert.ok(stray);
     const sink = harness.openSink();
-    await sink.load();
+    await sink.load([0, 1]);
     records[3] = { ...stray, record: { ...stray.record, key: 'room-\0blue' } };
     await sink.write(toChunk(records, 0));
     assert.deepEqual(await parkedOffsets('room-\uFFFDblue'), [3]);
@@ -153,7 +153,7 @@ describe('a projection in PostgreSQL', () => {
   it('PROJ-8 a parked stream goes on at the next start once its cause is gone', async () => {
     const records = toRecords(harness.codec, twoRooms());
     const sink = harness.openSink();
-    await sink.load();
+    await sink.load([0, 1]);
     await sink.write(
       toChunk(
         records.slice(0, 6).map((record, at) => (at === 2 ? faulty(record) : record)),
@@ -163,7 +163,7 @@ describe('a projection in PostgreSQL', () => {
     assert.deepEqual(await versions(), { red: 1, green: 3 });
     // The bytes were good all along: a build that can decode them starts.
     const repaired = harness.openSink();
-    await repaired.load();
+    await repaired.load([0, 1]);
     assert.equal(repaired.parkedStreams, 0);
     assert.deepEqual(await versions(), { red: 3, green: 3 });
     // And the one that parked it, still running, does not park it further.
@@ -176,10 +176,10 @@ describe('a projection in PostgreSQL', () => {
     const records = toRecords(harness.codec, twoRooms());
     records.splice(2, 1);
     const sink = harness.openSink();
-    await sink.load();
+    await sink.load([0, 1]);
     await sink.write(toChunk(records, 0));
     const again = harness.openSink();
-    await again.load();
+    await again.load([0, 1]);
     assert.equal(again.parkedStreams, 1);
     assert.deepEqual(await parkedOffsets('room-red'), [4, 6]);
   });
@@ -187,9 +187,9 @@ describe('a projection in PostgreSQL', () => {
   it('several processes may create the tables at once', async () => {
     const other = await openHistoryHarness();
     try {
-      await Promise.all(Array.from({ length: 4 }, () => other.openSink().load()));
+      await Promise.all(Array.from({ length: 4 }, () => other.openSink().load([0, 1])));
       assert.deepEqual(
-        await other.openSink().load(),
+        await other.openSink().load([0, 1]),
         new Map([
           [0, 0],
           [1, 0],
@@ -215,7 +215,7 @@ describe('a projection in PostgreSQL', () => {
       const behind = await openHistoryHarness(url.href);
       opened.push(behind);
       const sink = behind.openSink();
-      await sink.load();
+      await sink.load([0, 1]);
       await proxy.refuse();
       const records = toRecords(behind.codec, twoRooms());
       await assert.rejects(sink.write(toChunk(records, 0)), { retryable: true });

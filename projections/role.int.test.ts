@@ -53,6 +53,7 @@ describe('the projections role', () => {
       codec: await openCodec(folderSchemas()),
       db,
       cache,
+      openOwnership: null,
       clock: systemClock,
     });
     try {

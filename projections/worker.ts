@@ -8,9 +8,9 @@ import { systemClock } from '../platform/clock.ts';
 import { runChecks } from '../platform/http-app.ts';
 import { Lifecycle } from '../platform/lifecycle.ts';
 import { createLogger } from '../platform/logger.ts';
-import { openDatabase } from '../platform/postgres.ts';
 import { openRedis } from '../platform/redis.ts';
 import { createRedisRoomCache, roomCachePrefix } from './cache/redis-room-cache.ts';
+import { openProjectionsDatabase } from './open-projections-database.ts';
 import type { ThreadAnswer, ThreadQuestion, ThreadSettings } from './projections-thread.ts';
 import { openProjectionsRole } from './role.ts';
 
@@ -24,7 +24,7 @@ const metrics = new Registry();
 
 const { log: eventLog, codec } = await openEventLog(settings.eventLog, { logger, clientId: 'roomlog-projections' });
 lifecycle.add('event log of the projections', () => eventLog.close());
-const db = openDatabase({ url: settings.databaseUrl, poolMax: 4, applicationName: 'roomlog projections' }, logger);
+const db = openProjectionsDatabase(settings.databaseUrl, logger);
 lifecycle.add('database of the projections', () => db.destroy());
 const redis = settings.redis === null ? null : openRedis({ ...settings.redis, connectionName: 'projections' }, logger);
 lifecycle.add('redis of the projections', async () => redis?.disconnect());
@@ -38,6 +38,7 @@ const role = await openProjectionsRole({
   codec,
   db,
   cache,
+  openOwnership: null,
   clock: systemClock,
 });
 
