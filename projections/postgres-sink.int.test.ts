@@ -184,6 +184,114 @@ describe('a projection in PostgreSQL', () => {
     assert.deepEqual(await parkedOffsets('room-red'), [4, 6]);
   });
 
+  describe('whose partitions several projectors share', () => {
+    /** A room in each partition, with a poison record in the middle. */
+    function poisoned(partition: number): ProjectedRecord[] {
+      const room = roomHistory(['red', 'green'][partition] ?? '');
+      const events = Array.from({ length: 4 }, (_, turn) =>
+        room.next('ada', turn === 0 ? made.room() : made.said(`${turn}`)),
+      );
+      const records = toRecords(harness.codec, events, 0, partition);
+      return records.map((record, at) => {
+        return at === 1 ? faulty({ ...record, record: { ...record.record, value: Buffer.from('no event') } }) : record;
+      });
+    }
+
+    /** Mends the poison record in the table, as a build that can read it would. */
+    async function mend(partition: number): Promise<void> {
+      const room = roomHistory(['red', 'green'][partition] ?? '');
+      room.next('ada', made.room());
+      await harness.db.raw(
+        `update ${harness.tables.parkedRecords} set value = ? where partition = ? and "offset" = 1`,
+        [harness.codec.encode(room.next('ada', made.said('1'))), partition],
+      );
+    }
+
+    it('PROJ-17 loads those it is asked for only, and readers see all of them', async () => {
+      const sink = harness.openSink();
+      assert.deepEqual(await sink.load([1]), new Map([[1, 0]]));
+      assert.deepEqual(
+        await harness.queries.checkpoints(),
+        new Map([
+          [0, 0],
+          [1, 0],
+        ]),
+      );
+      assert.deepEqual(await sink.load([]), new Map());
+    });
+
+    it('PROJ-21 counts the parked streams of its own partitions', async () => {
+      const sinks = [harness.openSink(), harness.openSink()] as const;
+      for (const [partition, sink] of sinks.entries()) {
+        await sink.load([partition]);
+        assert.equal(await sink.write(toChunk(poisoned(partition), 0, partition)), 'written');
+        assert.equal(sink.parkedStreams, 1);
+      }
+      await sinks[0].load([0, 1]);
+      assert.equal(sinks[0].parkedStreams, 2);
+      await sinks[1].load([]);
+      assert.equal(sinks[1].parkedStreams, 0);
+    });
+
+    it('PROJ-8 MAX_PARKED_STREAMS is of all processes together', async () => {
+      const [first, second] = [harness.openSink({ maxParkedStreams: 1 }), harness.openSink({ maxParkedStreams: 1 })];
+      await first.load([0]);
+      await second.load([1]);
+      await first.write(toChunk(poisoned(0), 0));
+      await assert.rejects(second.write(toChunk(poisoned(1), 0, 1)), TooManyParkedStreamsError);
+    });
+
+    it('PROJ-8 PROJ-21 tries again what is parked in partitions that it gains, and not what is elsewhere', async () => {
+      const sink = harness.openSink();
+      await sink.load([0, 1]);
+      for (const partition of [0, 1]) await sink.write(toChunk(poisoned(partition), 0, partition));
+      const other = harness.openSink();
+      await other.load([1]);
+      for (const partition of [0, 1]) await mend(partition);
+      await other.load([1]);
+      assert.deepEqual(await versions(), { red: 1, green: 1 }, 'it did not gain what it had');
+      await other.load([0, 1]);
+      assert.deepEqual(await versions(), { red: 4, green: 1 });
+      assert.equal(other.parkedStreams, 1);
+      await other.load([0]);
+      await other.load([0, 1]);
+      assert.deepEqual(await versions(), { red: 4, green: 4 });
+      assert.equal(other.parkedStreams, 0);
+    });
+
+    it('PROJ-21 a stream goes on once when several gain its partition at the same time, one of them while it writes', async () => {
+      const records = poisoned(0);
+      const writer = harness.openSink();
+      await writer.load([0]);
+      await writer.write(toChunk(records.slice(0, 3), 0));
+      await mend(0);
+      const gaining = [harness.openSink(), harness.openSink(), harness.openSink()];
+      const loads = gaining.map((sink) => sink.load([0]));
+      const [outcome] = await Promise.all([writer.write(toChunk(records.slice(3), 3)), ...loads]);
+      assert.equal(outcome, 'written');
+      for (const sink of gaining) await sink.load([0]);
+      const last = harness.openSink();
+      await last.load([0]);
+      assert.deepEqual(await versions(), { red: 4 });
+      assert.deepEqual(await parkedOffsets('room-red'), []);
+      assert.equal(last.parkedStreams, 0);
+    });
+
+    it('PROJ-21 two may park one stream, where a foreign writer has put it into both partitions', async () => {
+      const sinks = [harness.openSink(), harness.openSink()];
+      const [record] = toRecords(harness.codec, twoRooms(1));
+      assert.ok(record);
+      const outcomes = await Promise.all(
+        sinks.map(async (sink, partition) => {
+          await sink.load([partition]);
+          return sink.write(toChunk([faulty({ ...record, partition })], 0, partition));
+        }),
+      );
+      assert.deepEqual(outcomes, ['written', 'written']);
+      assert.deepEqual(await parkedOffsets('room-red'), [0, 0]);
+    });
+  });
+
   it('several processes may create the tables at once', async () => {
     const other = await openHistoryHarness();
     try {

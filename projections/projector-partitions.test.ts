@@ -137,7 +137,10 @@ describe('the partitions of a projector', () => {
       sink.checkpoints.set(1, stolen.to);
     };
     start([0, 1]);
-    const appendBoth = (): void => [0, 1].forEach((partition) => append(partition));
+    const appendBoth = (): void => {
+      append(0);
+      append(1);
+    };
     // The first fence after a partition came is over in a moment, the next one is not.
     await until('it was fenced twice', () => {
       appendBoth();
@@ -163,21 +166,21 @@ describe('the partitions of a projector', () => {
   });
 
   it('PROJ-7 PROJ-17 counts its own partitions and their lag only', async () => {
-    const valueOf = async (name: string): Promise<number | undefined> =>
-      (await metrics.getSingleMetric(name)?.get())?.values.find(({ labels }) => labels['projection'] === 'test')?.value;
+    const gauge = async (name: string): Promise<number | undefined> =>
+      (await metrics.getSingleMetric(name)?.get())?.values.find(({ labels }) => labels.projection === 'test')?.value;
     const projector = start([0, 1]);
     append(0);
     await until('it has begun', isAt(0, 1));
     sink.isAway = true;
     append(0, 4);
     append(1, 5);
-    await until('it lags behind', async () => (await valueOf('roomlog_projection_lag_events')) === 9);
-    assert.equal(await valueOf('roomlog_projection_partitions'), 2);
+    await until('it lags behind', async () => (await gauge('roomlog_projection_lag_events')) === 9);
+    assert.equal(await gauge('roomlog_projection_partitions'), 2);
     projector.assign([1]);
-    assert.equal(await valueOf('roomlog_projection_partitions'), 1);
-    assert.equal(await valueOf('roomlog_projection_lag_events'), 5);
+    assert.equal(await gauge('roomlog_projection_partitions'), 1);
+    assert.equal(await gauge('roomlog_projection_lag_events'), 5);
     sink.isAway = false;
-    await until('it has caught up', async () => (await valueOf('roomlog_projection_lag_events')) === 0);
+    await until('it has caught up', async () => (await gauge('roomlog_projection_lag_events')) === 0);
   });
 
   const someOf = fc.subarray([0, 1, 2]);
@@ -202,7 +205,7 @@ describe('the partitions of a projector', () => {
           else for (let turn = 0; turn < at.turns; turn++) await new Promise((resolve) => setImmediate(resolve));
         }
         sink.isAway = false;
-        projectors.forEach((projector, at) => projector.assign([at, (at + 1) % PARTITIONS]));
+        for (const [at, projector] of projectors.entries()) projector.assign([at, (at + 1) % PARTITIONS]);
         for (let partition = 0; partition < PARTITIONS; partition++) {
           const head = store.head(partition);
           await until(`partition ${partition} is written`, isAt(partition, head));
