@@ -1,5 +1,6 @@
 // The projections role as a process of its own.
 import { openEventLog } from '../event-log/open-event-log.ts';
+import { ownershipOpener } from '../event-log/ownership/open-ownership.ts';
 import { systemClock } from '../platform/clock.ts';
 import { Lifecycle, stopOnSignals } from '../platform/lifecycle.ts';
 import { createLogger } from '../platform/logger.ts';
@@ -21,7 +22,8 @@ const lifecycle = new Lifecycle({ log: logger, onFailure: () => process.exit(1) 
 stopOnSignals(lifecycle, (code) => process.exit(code));
 const metrics = createMetrics();
 
-const { log: eventLog, codec } = await openEventLog(config.eventLog, { logger, clientId: 'roomlog-projections' });
+const clientId = 'roomlog-projections';
+const { log: eventLog, codec } = await openEventLog(config.eventLog, { logger, clientId });
 lifecycle.add('event log', () => eventLog.close());
 const db = openProjectionsDatabase(config.databaseUrl, logger);
 lifecycle.add('database', () => db.destroy());
@@ -29,18 +31,10 @@ const redis = config.redis === null ? null : openRedis({ ...config.redis, connec
 lifecycle.add('redis', async () => redis?.disconnect());
 const cache = redis === null ? null : createRedisRoomCache({ redis, prefix: roomCachePrefix(config.logTopic) });
 
-const deps = {
-  settings: config.settings,
-  lifecycle,
-  logger,
-  metrics,
-  eventLog,
-  codec,
-  db,
-  cache,
-  openOwnership: null,
-  clock: systemClock,
-};
+const sharing = { partitions: eventLog.partitions, address: '', clientId, logger };
+const openOwnership = ownershipOpener(config.eventLog, sharing);
+const { settings } = config;
+const deps = { settings, lifecycle, logger, metrics, eventLog, codec, db, cache, openOwnership, clock: systemClock };
 const role = await openProjectionsRole(deps);
 const { port, frontendUrl } = config;
 const answers = { problems: REJECTIONS, bodyLimitBytes: LIMITS.httpBodyBytes };

@@ -6,6 +6,8 @@ import { folderSchemas } from '../event-log/codec/folder-schemas.ts';
 import { until } from '../event-log/contract/log-probe.ts';
 import { openMemoryEventLog } from '../event-log/memory/memory-event-log.ts';
 import { MemoryStore } from '../event-log/memory/memory-store.ts';
+import type { OpenOwnership } from '../event-log/ownership/ownership.ts';
+import { everythingOurs } from '../event-log/ownership/sole-ownership.ts';
 import { systemClock } from '../platform/clock.ts';
 import { type ReadyChecks, runChecks } from '../platform/http-app.ts';
 import { Lifecycle } from '../platform/lifecycle.ts';
@@ -17,7 +19,7 @@ import { silent } from '../tests/support/history-harness.ts';
 import { MemoryOwnershipGroup } from '../tests/support/memory-ownership.ts';
 import { stackEnv } from '../tests/support/stack-env.ts';
 import { createMemoryRoomCache } from './cache/memory-room-cache.ts';
-import { type OpenOwnership, openProjectionsRole } from './role.ts';
+import { openCacheProjection, openProjectionsRole } from './role.ts';
 
 describe('the projections role', () => {
   // The role's schemas have fixed names, so the test has a database of its own.
@@ -43,7 +45,7 @@ describe('the projections role', () => {
 
   type RunningRole = { ready: ReadyChecks; metrics: Metrics; stop(): Promise<void> };
 
-  async function startRole(openOwnership: OpenOwnership | null = null): Promise<RunningRole> {
+  async function startRole(openOwnership: OpenOwnership = everythingOurs(store)): Promise<RunningRole> {
     const lifecycle = new Lifecycle({ log: silent, onFailure: () => assert.fail('a part failed') });
     const { log: eventLog } = openMemoryEventLog(store);
     const metrics = createMetrics();
@@ -175,5 +177,22 @@ describe('the projections role', () => {
     for (const { version } of rooms) assert.equal(version, 4);
     assert.equal((await queries().roomSnapshot('amber'))?.version, 4);
     assert.equal((await queries().roomSnapshot('azure'))?.version, 4);
+  });
+
+  it('PROJ-23 keeps a hot cache in memory of all partitions, also where others have the history of some', async () => {
+    const lifecycle = new Lifecycle({ log: silent, onFailure: () => assert.fail('a part failed') });
+    const { log: eventLog } = openMemoryEventLog(store);
+    const ownCache = createMemoryRoomCache({ maxRooms: 10, maxMembers: 10 });
+    const common = { lifecycle, logger: silent, eventLog, codec: await openCodec(folderSchemas()) };
+    const settings = { chunkRecords: 100, maxParkedStreams: 10 };
+    openCacheProjection({ ...common, settings, metrics: createMetrics(), cache: ownCache });
+    try {
+      const heads = new Map([0, 1].map((partition) => [partition, store.head(partition)]));
+      await until('it follows both', async () => (await ownCache.positions([0, 1])).size === 2);
+      assert.deepEqual(await ownCache.positions([0, 1]), heads);
+    } finally {
+      await lifecycle.stop();
+      await eventLog.close();
+    }
   });
 });

@@ -2,7 +2,7 @@
 // partitions of the log among them; both projections of a process work on the same ones.
 import type { Codec } from '../event-log/codec/codec.ts';
 import type { EventLog } from '../event-log/event-log.ts';
-import type { Assignment, Ownership } from '../event-log/ownership/ownership.ts';
+import type { OpenOwnership } from '../event-log/ownership/ownership.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { ReadyChecks } from '../platform/http-app.ts';
 import type { Lifecycle } from '../platform/lifecycle.ts';
@@ -21,9 +21,6 @@ import { Projector, type ProjectorOptions } from './projector.ts';
 
 export type ProjectionsSettings = { chunkRecords: number; maxParkedStreams: number };
 
-/** Takes part in sharing out the partitions among the processes of a role; see the port. */
-export type OpenOwnership = (role: string, onAssigned: (assignment: Assignment) => void) => Ownership;
-
 export type ProjectionsRoleDeps = {
   settings: ProjectionsSettings;
   lifecycle: Lifecycle;
@@ -34,8 +31,7 @@ export type ProjectionsRoleDeps = {
   db: Database;
   /** Null where this process has no cache to keep: one in memory is of use only to the readers of the same process. */
   cache: RoomCache | null;
-  /** Null where this process is alone: it works on all partitions. */
-  openOwnership: OpenOwnership | null;
+  openOwnership: OpenOwnership;
   clock: Clock;
 };
 
@@ -57,15 +53,13 @@ const CACHE_PROJECTION = 'cache';
 /** Both projections. They start following at once; PostgreSQL and Redis may come later, which /ready shows. */
 export async function openProjectionsRole(deps: ProjectionsRoleDeps): Promise<Role> {
   const metrics = createProjectionMetrics(deps.metrics);
-  const isAlone = deps.openOwnership === null;
-  const partitions = isAlone ? allPartitions(deps.eventLog) : [];
-  const projections = [createHistory(deps, metrics, partitions)];
-  if (deps.cache !== null) projections.push(createCache({ ...deps, cache: deps.cache }, metrics, partitions));
-  const ownership = deps.openOwnership?.(ROLE, ({ mine }) => {
+  const projections = [createHistory(deps, metrics)];
+  if (deps.cache !== null) projections.push(createCache({ ...deps, cache: deps.cache }, metrics, []));
+  const ownership = deps.openOwnership(ROLE, ({ mine }) => {
     for (const { projector } of projections) projector.assign(mine);
   });
   // Started first and so stopped last: when the partitions go to others, no chunk of ours is under way any more.
-  if (ownership !== undefined) deps.lifecycle.run('projection ownership', ownership);
+  deps.lifecycle.run('projection ownership', ownership);
   return runAll(projections, deps.lifecycle);
 }
 
@@ -74,7 +68,8 @@ export async function openProjectionsRole(deps: ProjectionsRoleDeps): Promise<Ro
  * whoever has the history of which: nobody else fills it.
  */
 export function openCacheProjection(deps: CacheProjectionDeps): Role {
-  const projection = createCache(deps, createProjectionMetrics(deps.metrics), allPartitions(deps.eventLog));
+  const all = Array.from({ length: deps.eventLog.partitions }, (_, partition) => partition);
+  const projection = createCache(deps, createProjectionMetrics(deps.metrics), all);
   return runAll([projection], deps.lifecycle);
 }
 
@@ -83,11 +78,7 @@ function runAll(projections: readonly Projection[], lifecycle: Lifecycle): Role 
   return { name: ROLE, routes: [], ready: Object.assign({}, ...projections.map(({ ready }) => ready)) };
 }
 
-function createHistory(
-  deps: ProjectionsRoleDeps,
-  metrics: ProjectionMetrics,
-  partitions: readonly number[],
-): Projection {
+function createHistory(deps: ProjectionsRoleDeps, metrics: ProjectionMetrics): Projection {
   const sink = openHistorySink({
     ...deps,
     ...deps.settings,
@@ -97,7 +88,7 @@ function createHistory(
     partitions: deps.eventLog.partitions,
   });
   const name = HISTORY_PROJECTION.name;
-  const projector = new Projector({ ...projectorOptions(deps, metrics), name, sink, partitions });
+  const projector = new Projector({ ...projectorOptions(deps, metrics), name, sink, partitions: [] });
   const ready = {
     'history projection': () => projector.check(),
     'parked streams': () => (sink.parkedStreams > 0 ? `parked streams: ${sink.parkedStreams}` : undefined),
@@ -120,10 +111,6 @@ function projectorOptions(
   metrics: ProjectionMetrics,
 ): Omit<ProjectorOptions, 'name' | 'sink' | 'partitions'> {
   return { log: eventLog, decode: decodeWith(codec), maxRecords: settings.chunkRecords, logger, metrics };
-}
-
-function allPartitions({ partitions }: Pick<EventLog, 'partitions'>): number[] {
-  return Array.from({ length: partitions }, (_, partition) => partition);
 }
 
 /** Everything goes on without the cache, only slower: a note, not a reason to take the node out of service. */
