@@ -5,7 +5,17 @@ import type { Logger } from './logger.ts';
 
 export type Database = Knex;
 
-export type DatabaseOptions = { url: string; poolMax: number; applicationName: string; statementTimeoutMs?: number };
+export type DatabaseOptions = {
+  url: string;
+  poolMax: number;
+  applicationName: string;
+  statementTimeoutMs?: number;
+  /**
+   * For who holds locks that others wait for. A transaction of a process that was frozen or cut off is rolled back when it has stood
+   * still for `standStillMs`, by the server; a statement that waits for a lock fails after `waitMs` and may be tried again.
+   */
+  locks?: { standStillMs: number; waitMs: number };
+};
 
 /** Opens no connection yet: the first query does. */
 export function openDatabase(options: DatabaseOptions, log: Logger): Database {
@@ -20,6 +30,7 @@ export function openDatabase(options: DatabaseOptions, log: Logger): Database {
       // A server that is frozen does not end its statements itself.
       query_timeout: statementTimeoutMs + 1_000,
       keepAlive: true,
+      ...lockSettings(options.locks),
     },
     acquireConnectionTimeout: 5_000,
     pool: { min: 0, max: options.poolMax },
@@ -30,4 +41,14 @@ export function openDatabase(options: DatabaseOptions, log: Logger): Database {
       debug: () => {},
     },
   });
+}
+
+/** tcp_user_timeout is for a client that does not take what the server sends, which is no idle transaction. */
+function lockSettings(locks: DatabaseOptions['locks']): object {
+  if (locks === undefined) return {};
+  return {
+    idle_in_transaction_session_timeout: locks.standStillMs,
+    lock_timeout: locks.waitMs,
+    options: `-c tcp_user_timeout=${locks.standStillMs}`,
+  };
 }

@@ -6,26 +6,50 @@ import type { Chunk } from './sink.ts';
 
 export type ProjectionKey = { name: string; version: number };
 
-/** The next offset of every partition. A partition without one gets 0 first, so that moving always finds a row. */
-export async function loadCheckpoints(
+/** Every partition of the log that has no checkpoint gets 0, so that moving always finds a row and readers see all of them. */
+export async function createCheckpoints(
   tx: Knex,
   tables: BookkeepingTables,
   { name, version }: ProjectionKey,
-  partitions: number,
-): Promise<Map<number, number>> {
+  partitionCount: number,
+): Promise<void> {
   await changeRows(
     tx,
     `insert into ${tables.checkpoints} (projection, version, partition, next_offset)
      select ?::text, ?::integer, partition, 0 from generate_series(0, ?::integer - 1) as partition
      on conflict do nothing`,
-    [name, version, partitions],
+    [name, version, partitionCount],
   );
+}
+
+/** The next offsets of these partitions. */
+export async function loadCheckpoints(
+  tx: Knex,
+  tables: BookkeepingTables,
+  { name, version }: ProjectionKey,
+  partitions: readonly number[],
+): Promise<Map<number, number>> {
   const rows = await queryRows<{ partition: number; next_offset: string }>(
     tx,
-    `select partition, next_offset from ${tables.checkpoints} where projection = ? and version = ? and partition < ?`,
+    `select partition, next_offset from ${tables.checkpoints}
+      where projection = ? and version = ? and partition = any (?::integer[])`,
     [name, version, partitions],
   );
   return new Map(rows.map((row) => [row.partition, Number(row.next_offset)]));
+}
+
+/** Keeps whoever projects the partition from writing, and so from parking more of a stream of it, until the transaction ends. */
+export async function lockCheckpoint(
+  tx: Knex,
+  tables: BookkeepingTables,
+  { name, version }: ProjectionKey,
+  partition: number,
+): Promise<void> {
+  await queryRows(
+    tx,
+    `select 1 from ${tables.checkpoints} where projection = ? and version = ? and partition = ? for update`,
+    [name, version, partition],
+  );
 }
 
 /**

@@ -4,6 +4,8 @@ import type { Metrics } from '../platform/metrics.ts';
 import type { Chunk } from './sink.ts';
 
 export type ProjectionMetrics = {
+  /** These are the projection's partitions from now on: what it tells of others is not counted any more. */
+  assigned(projection: string, partitions: readonly number[]): void;
   loaded(projection: string, checkpoints: ReadonlyMap<number, number>): void;
   read(projection: string, partition: number, head: number): void;
   /** Returns how to stop the clock. */
@@ -19,7 +21,7 @@ export function createProjectionMetrics(registry: Metrics): ProjectionMetrics {
   const labelNames = ['projection'] as const;
   const lag = new Gauge({
     name: 'roomlog_projection_lag_events',
-    help: 'Offsets between the head of the log and the checkpoint, over all partitions, as of the last fetch or write.',
+    help: 'Offsets between the head of the log and the checkpoint, over the own partitions, as of the last fetch or write.',
     labelNames,
     registers,
   });
@@ -57,18 +59,23 @@ export function createProjectionMetrics(registry: Metrics): ProjectionMetrics {
   });
   const parkedStreams = new Gauge({
     name: 'roomlog_projection_parked_streams',
-    help: 'Streams that wait for a repair because of a record that cannot be projected.',
+    help: 'Streams of the own partitions that wait for a repair because of a record that cannot be projected.',
+    labelNames,
+    registers,
+  });
+  const partitions = new Gauge({
+    name: 'roomlog_projection_partitions',
+    help: 'Partitions of the log that this process projects.',
     labelNames,
     registers,
   });
   const progress = new Map<string, Map<number, { head: number; checkpoint: number }>>();
 
   function note(projection: string, partition: number, seen: { head?: number; checkpoint?: number }): void {
-    const byPartition = progress.get(projection) ?? new Map<number, { head: number; checkpoint: number }>();
-    progress.set(projection, byPartition);
-    const known = byPartition.get(partition) ?? { head: 0, checkpoint: 0 };
-    const checkpoint = seen.checkpoint ?? known.checkpoint;
-    byPartition.set(partition, { checkpoint, head: Math.max(checkpoint, seen.head ?? known.head) });
+    const known = progress.get(projection)?.get(partition);
+    if (known === undefined) return;
+    known.checkpoint = seen.checkpoint ?? known.checkpoint;
+    known.head = Math.max(known.checkpoint, seen.head ?? known.head);
   }
 
   function showLag(projection: string): void {
@@ -78,6 +85,12 @@ export function createProjectionMetrics(registry: Metrics): ProjectionMetrics {
   }
 
   return {
+    assigned(projection, own) {
+      const known = progress.get(projection);
+      progress.set(projection, new Map(own.map((at) => [at, known?.get(at) ?? { head: 0, checkpoint: 0 }])));
+      partitions.set({ projection }, own.length);
+      showLag(projection);
+    },
     loaded(projection, checkpoints) {
       for (const [partition, checkpoint] of checkpoints) note(projection, partition, { checkpoint });
       showLag(projection);

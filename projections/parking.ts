@@ -11,16 +11,49 @@ export type ParkedRecord = { partition: number; record: LogRecord };
 
 const MAX_REASON_CHARACTERS = 500;
 
-/** The parked streams, each with the offset from which on its records are put aside. */
-export async function loadParkedStreams(
+/** The parked streams of these partitions, in the order of their names. */
+export async function listParkedStreams(
   tx: Knex,
   tables: BookkeepingTables,
   { name, version }: ProjectionKey,
+  partitions: readonly number[],
+): Promise<{ stream: string; partition: number }[]> {
+  return queryRows(
+    tx,
+    `select stream, partition from ${tables.parkedStreams}
+      where projection = ? and version = ? and partition = any (?::integer[]) order by stream`,
+    [name, version, partitions],
+  );
+}
+
+/** How many streams are parked: `own` of these partitions, `all` together. The primary key's first columns serve it. */
+export async function countParkedStreams(
+  tx: Knex,
+  tables: BookkeepingTables,
+  { name, version }: ProjectionKey,
+  partitions: readonly number[],
+): Promise<{ own: number; all: number }> {
+  const [counts] = await queryRows<{ own: number; all: number }>(
+    tx,
+    `select count(*) filter (where partition = any (?::integer[]))::integer as own, count(*)::integer as all
+       from ${tables.parkedStreams} where projection = ? and version = ?`,
+    [partitions, name, version],
+  );
+  return counts ?? { own: 0, all: 0 };
+}
+
+/** Those of the streams that are parked, each with the offset from which on its records are put aside. The primary key serves it. */
+export async function loadFirstOffsets(
+  tx: Knex,
+  tables: BookkeepingTables,
+  { name, version }: ProjectionKey,
+  streams: readonly string[],
 ): Promise<Map<string, number>> {
   const rows = await queryRows<{ stream: string; first_offset: string }>(
     tx,
-    `select stream, first_offset from ${tables.parkedStreams} where projection = ? and version = ?`,
-    [name, version],
+    `select stream, first_offset from ${tables.parkedStreams}
+      where projection = ? and version = ? and stream = any (?::text[])`,
+    [name, version, streams],
   );
   return new Map(rows.map(({ stream, first_offset }) => [stream, Number(first_offset)]));
 }
@@ -30,6 +63,10 @@ export function parkingKeyOf(record: LogRecord): string {
   return record.key.replaceAll('\0', '\uFFFD');
 }
 
+/**
+ * A stream that is parked already stays so from where it was: two projectors may park one at once where a writer that is none of
+ * ours has put its records into several partitions.
+ */
 export async function insertParkedStreams(
   tx: Knex,
   tables: BookkeepingTables,
@@ -39,7 +76,8 @@ export async function insertParkedStreams(
   await changeRows(
     tx,
     `insert into ${tables.parkedStreams} (projection, version, stream, partition, first_offset, reason, parked_at_ms)
-     select ?::text, ?::integer, * from unnest(?::text[], ?::integer[], ?::bigint[], ?::text[], ?::bigint[])`,
+     select ?::text, ?::integer, * from unnest(?::text[], ?::integer[], ?::bigint[], ?::text[], ?::bigint[])
+     on conflict do nothing`,
     [
       name,
       version,

@@ -7,15 +7,17 @@ import type { Clock } from '../platform/clock.ts';
 import { isDataError, toDatabaseFault } from '../platform/database-faults.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Database } from '../platform/postgres.ts';
-import { loadCheckpoints, moveCheckpoints } from './checkpoints.ts';
+import { createCheckpoints, loadCheckpoints, lockCheckpoint, moveCheckpoints } from './checkpoints.ts';
 import type { Decode } from './decode-records.ts';
 import { type BookkeepingTables, bookkeepingTables } from './history/tables.ts';
 import type { ProjectionMetrics } from './metrics.ts';
 import {
+  countParkedStreams,
   deleteParkedStream,
   insertParkedRecords,
   insertParkedStreams,
-  loadParkedStreams,
+  listParkedStreams,
+  loadFirstOffsets,
   type ParkedStream,
   parkingKeyOf,
   selectParkedRecords,
@@ -51,11 +53,23 @@ class FencedError extends Error {}
 type ReadableRecord = ProjectedRecord & { content: { event: LoggedEvent['event'] } };
 
 const RETRIED_PER_PAGE = 1_000;
+/** Milliseconds that the transaction of a chunk may last. Far more than one takes; see BEGIN_CHUNK. */
+const CHUNK_MS = 30_000;
+/**
+ * A process that is frozen between two statements loses its transaction by the connection's own settings
+ * (open-projections-database.ts). One that is frozen within a long statement, half of which it has sent, would keep its locks: only
+ * PostgreSQL 17 and later can end that one.
+ */
+const BEGIN_CHUNK = `
+  select set_config('synchronous_commit', 'off', true),
+         case when current_setting('transaction_timeout', true) is not null
+              then set_config('transaction_timeout', ?::text, true) end`;
 const NO_CONTENT = { fault: 'the record was not decoded' };
 
 export class PostgresSink implements Sink {
   readonly #options: PostgresSinkOptions;
   readonly #tables: BookkeepingTables;
+  #own: readonly number[] = [];
   #parkedStreams = 0;
 
   constructor(options: PostgresSinkOptions) {
@@ -63,19 +77,32 @@ export class PostgresSink implements Sink {
     this.#tables = bookkeepingTables(options.bookkeepingSchema);
   }
 
-  /** How many streams are parked, as far as this process knows. */
+  /** How many streams of its own partitions are parked, as far as this process knows. */
   get parkedStreams(): number {
     return this.#parkedStreams;
   }
 
-  /** Tries every parked stream again first: what parked it may be gone with the build or the data that caused it. */
-  async load(): Promise<ReadonlyMap<number, number>> {
-    const { db, projection, partitions, prepare } = this.#options;
+  /**
+   * Tries every parked stream of partitions that it did not have before again: what parked it may be gone with the build or the
+   * data that caused it.
+   */
+  async load(partitions: readonly number[]): Promise<ReadonlyMap<number, number>> {
+    const { db, projection, partitions: partitionCount, prepare } = this.#options;
+    const gained = partitions.filter((partition) => !this.#own.includes(partition));
+    // Only what was tried counts as had: a load that fails halfway tries again.
+    this.#own = partitions.filter((partition) => this.#own.includes(partition));
+    if (partitions.length === 0) {
+      this.#noteParked(0);
+      return new Map();
+    }
     try {
       await prepare();
+      await createCheckpoints(db, this.#tables, projection, partitionCount);
+      // Before the parked ones are counted: a chunk that parks one after that moves a checkpoint, and ours is fenced.
       const checkpoints = await loadCheckpoints(db, this.#tables, projection, partitions);
-      for (const stream of (await loadParkedStreams(db, this.#tables, projection)).keys()) await this.#unpark(stream);
-      this.#noteParked((await loadParkedStreams(db, this.#tables, projection)).size);
+      for (const parked of await listParkedStreams(db, this.#tables, projection, gained)) await this.#unpark(parked);
+      this.#own = partitions;
+      this.#noteParked((await countParkedStreams(db, this.#tables, projection, partitions)).own);
       return checkpoints;
     } catch (error) {
       throw toDatabaseFault(error);
@@ -102,15 +129,12 @@ export class PostgresSink implements Sink {
     write: (tx: Knex.Transaction, records: readonly ReadableRecord[], parking: Parking) => Promise<void>,
   ): Promise<void> {
     const { db, projection } = this.#options;
-    const parking = await db.transaction(async (tx) => {
-      await tx.raw('set local synchronous_commit = off');
+    const { parking, parkedStreams } = await db.transaction(async (tx) => {
+      await tx.raw(BEGIN_CHUNK, [CHUNK_MS]);
       if (!(await moveCheckpoints(tx, this.#tables, projection, chunk.moves))) throw new FencedError();
-      // Read again behind the checkpoint's lock, because another projector may just have unparked some of them.
-      const parked = this.#parkedStreams > 0 ? await loadParkedStreams(tx, this.#tables, projection) : new Map();
-      const parking = new Parking(parked);
+      const parking = new Parking(await this.#loadParked(tx, chunk.records));
       await write(tx, parking.sortOut(chunk.records), parking);
-      await this.#park(tx, parking);
-      return parking;
+      return { parking, parkedStreams: await this.#park(tx, parking) };
     });
     for (const { stream, partition, firstOffset, reason } of parking.newStreams()) {
       this.#options.logger.error(
@@ -118,7 +142,7 @@ export class PostgresSink implements Sink {
         'a stream was parked',
       );
     }
-    this.#noteParked(parking.size);
+    this.#noteParked(parkedStreams);
   }
 
   async #writeWhole(tx: Knex.Transaction, records: readonly ReadableRecord[]): Promise<void> {
@@ -143,23 +167,37 @@ export class PostgresSink implements Sink {
     await this.#writeDivided(tx, live.slice(middle), parking);
   }
 
-  async #park(tx: Knex.Transaction, parking: Parking): Promise<void> {
+  /**
+   * What is parked of the chunk's streams. Read again for each chunk, behind the checkpoints' locks, because another projector may
+   * just have unparked some; only theirs, so that many parked streams do not slow down all others.
+   */
+  async #loadParked(tx: Knex.Transaction, records: readonly ProjectedRecord[]): Promise<Map<string, number>> {
+    if (this.#parkedStreams === 0) return new Map();
+    const streams = [...new Set(records.map(({ record }) => parkingKeyOf(record)))];
+    return loadFirstOffsets(tx, this.#tables, this.#options.projection, streams);
+  }
+
+  /** Resolves with how many streams of the own partitions are parked then. */
+  async #park(tx: Knex.Transaction, parking: Parking): Promise<number> {
     const { projection, clock, maxParkedStreams } = this.#options;
     const atMs = clock.now();
     const streams = parking.newStreams().map((stream): ParkedStream => ({ ...stream, atMs }));
-    if (parking.size > maxParkedStreams) {
-      throw new TooManyParkedStreamsError(`more than ${maxParkedStreams} streams cannot be projected`);
-    }
     if (streams.length > 0) await insertParkedStreams(tx, this.#tables, projection, streams);
     if (parking.records.length > 0) await insertParkedRecords(tx, this.#tables, projection, parking.records);
+    if (this.#parkedStreams === 0 && streams.length === 0) return 0;
+    const { own, all } = await countParkedStreams(tx, this.#tables, projection, this.#own);
+    if (streams.length > 0 && all > maxParkedStreams) {
+      throw new TooManyParkedStreamsError(`more than ${maxParkedStreams} streams cannot be projected`);
+    }
+    return own;
   }
 
   /** Projects all that was put aside of a stream, or leaves it parked. */
-  async #unpark(stream: string): Promise<void> {
+  async #unpark({ stream, partition }: { stream: string; partition: number }): Promise<void> {
     const { db, projection, logger } = this.#options;
     try {
       await db.transaction(async (tx) => {
-        await this.#lockCheckpoints(tx);
+        await lockCheckpoint(tx, this.#tables, projection, partition);
         for (let afterOffset = -1; ; ) {
           const from = { stream, afterOffset, limit: RETRIED_PER_PAGE };
           const parked = await selectParkedRecords(tx, this.#tables, projection, from);
@@ -178,22 +216,13 @@ export class PostgresSink implements Sink {
     }
   }
 
-  /** Keeps every projector of this projection from writing, and so from parking more of a stream, until the transaction ends. */
-  async #lockCheckpoints(tx: Knex.Transaction): Promise<void> {
-    const { name, version } = this.#options.projection;
-    await tx.raw(
-      `select 1 from ${this.#tables.checkpoints} where projection = ? and version = ? order by partition for update`,
-      [name, version],
-    );
-  }
-
   #noteParked(count: number): void {
     this.#parkedStreams = count;
     this.#options.metrics.parked(this.#options.projection.name, count);
   }
 }
 
-/** What is parked, and what this transaction adds to it. */
+/** What is parked of a chunk's streams, and what its transaction adds to that. */
 class Parking {
   readonly records: { partition: number; record: ProjectedRecord['record'] }[] = [];
   readonly #firstOffsetByStream: Map<string, number>;
@@ -201,10 +230,6 @@ class Parking {
 
   constructor(firstOffsetByStream: Map<string, number>) {
     this.#firstOffsetByStream = firstOffsetByStream;
-  }
-
-  get size(): number {
-    return this.#firstOffsetByStream.size;
   }
 
   newStreams(): Omit<ParkedStream, 'atMs'>[] {

@@ -19,6 +19,7 @@ describe('the projections in a thread', () => {
       databaseUrl,
       redis: null,
       logTopic: 'thread',
+      sharesPartitions: true,
       projections: { chunkRecords: 100, maxParkedStreams: 10 },
       logLevel: 'silent',
       logTo: 'stderr',

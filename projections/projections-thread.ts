@@ -12,6 +12,8 @@ export type ThreadSettings = {
   /** Null: the hot cache is in the memory of the main thread, which keeps it itself. */
   redis: { host: string; port: number } | null;
   logTopic: string;
+  /** Whether the history of other processes' partitions is theirs to project; else all of it is this one's. */
+  sharesPartitions: boolean;
   projections: ProjectionsSettings;
   logLevel: string;
   logTo: 'stdout' | 'stderr';

@@ -8,41 +8,10 @@ import { MemoryStore } from '../event-log/memory/memory-store.ts';
 import { createMetrics } from '../platform/metrics.ts';
 import { made, roomHistory } from '../tests/support/chat-events.ts';
 import { silent } from '../tests/support/history-harness.ts';
+import { Away, MemorySink } from '../tests/support/memory-sink.ts';
 import type { Decode } from './decode-records.ts';
 import { createProjectionMetrics } from './metrics.ts';
 import { Projector } from './projector.ts';
-import type { Chunk, Sink, WriteOutcome } from './sink.ts';
-
-class Away extends Error {
-  readonly retryable = true;
-}
-
-/** A sink in memory with a fence, and with faults that tests switch. */
-class MemorySink implements Sink {
-  readonly checkpoints = new Map([
-    [0, 0],
-    [1, 0],
-  ]);
-  readonly offsets: number[][] = [[], []];
-  readonly sizes: number[] = [];
-  isAway = false;
-  attempts = 0;
-
-  async load(): Promise<ReadonlyMap<number, number>> {
-    if (this.isAway) throw new Away('away');
-    return new Map(this.checkpoints);
-  }
-
-  async write({ records, moves }: Chunk): Promise<WriteOutcome> {
-    this.attempts += 1;
-    if (this.isAway) throw new Away('away');
-    for (const [partition, { from }] of moves) if (this.checkpoints.get(partition) !== from) return 'fenced';
-    for (const [partition, { to }] of moves) this.checkpoints.set(partition, to);
-    for (const { partition, record } of records) this.offsets[partition]?.push(record.offset);
-    this.sizes.push(records.length);
-    return 'written';
-  }
-}
 
 const someEvent = roomHistory('lobby').next('ada', made.room());
 const decode: Decode = async (records) => records.map(() => ({ event: someEvent }));

@@ -23,8 +23,11 @@ export type Chunk = {
 export type WriteOutcome = 'written' | 'fenced';
 
 export type Sink = {
-  /** The next offset of every partition of the log. Throws an error with `retryable` where trying again can help. */
-  load(): Promise<ReadonlyMap<number, number>>;
+  /**
+   * The next offset of each of these partitions, which from now on are the projector's own; none of others. Without partitions it
+   * asks nobody. Throws an error with `retryable` where trying again can help.
+   */
+  load(partitions: readonly number[]): Promise<ReadonlyMap<number, number>>;
   /**
    * Writes all of the chunk and moves the checkpoints, or does neither. Throws an error with `retryable` where trying again can
    * help; the outcome is unknown then, and writing the same chunk again is safe: if it was written after all, it is fenced.

@@ -4,13 +4,15 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { Registry } from 'prom-client';
 import { openEventLog } from '../event-log/open-event-log.ts';
+import { ownershipOpener } from '../event-log/ownership/open-ownership.ts';
+import { everythingOurs } from '../event-log/ownership/sole-ownership.ts';
 import { systemClock } from '../platform/clock.ts';
 import { runChecks } from '../platform/http-app.ts';
 import { Lifecycle } from '../platform/lifecycle.ts';
 import { createLogger } from '../platform/logger.ts';
-import { openDatabase } from '../platform/postgres.ts';
 import { openRedis } from '../platform/redis.ts';
 import { createRedisRoomCache, roomCachePrefix } from './cache/redis-room-cache.ts';
+import { openProjectionsDatabase } from './open-projections-database.ts';
 import type { ThreadAnswer, ThreadQuestion, ThreadSettings } from './projections-thread.ts';
 import { openProjectionsRole } from './role.ts';
 
@@ -22,13 +24,15 @@ const lifecycle = new Lifecycle({ log: logger, onFailure: () => process.exit(1) 
 // Without the process's own metrics, which the main thread reports.
 const metrics = new Registry();
 
-const { log: eventLog, codec } = await openEventLog(settings.eventLog, { logger, clientId: 'roomlog-projections' });
+const clientId = 'roomlog-projections';
+const { log: eventLog, codec } = await openEventLog(settings.eventLog, { logger, clientId });
 lifecycle.add('event log of the projections', () => eventLog.close());
-const db = openDatabase({ url: settings.databaseUrl, poolMax: 4, applicationName: 'roomlog projections' }, logger);
+const db = openProjectionsDatabase(settings.databaseUrl, logger);
 lifecycle.add('database of the projections', () => db.destroy());
 const redis = settings.redis === null ? null : openRedis({ ...settings.redis, connectionName: 'projections' }, logger);
 lifecycle.add('redis of the projections', async () => redis?.disconnect());
 const cache = redis === null ? null : createRedisRoomCache({ redis, prefix: roomCachePrefix(settings.logTopic) });
+const sharing = { partitions: eventLog.partitions, address: '', clientId, logger };
 const role = await openProjectionsRole({
   settings: settings.projections,
   lifecycle,
@@ -38,6 +42,7 @@ const role = await openProjectionsRole({
   codec,
   db,
   cache,
+  openOwnership: settings.sharesPartitions ? ownershipOpener(settings.eventLog, sharing) : everythingOurs(sharing),
   clock: systemClock,
 });
 

@@ -16,8 +16,10 @@ export type OpenProjectionsDeps = Omit<CacheProjectionDeps, 'settings'> &
 export async function openProjections(
   deps: OpenProjectionsDeps,
 ): Promise<{ role: Role; metricsText: () => Promise<string> }> {
-  const { eventLogSettings, databaseUrl, redis, logTopic, projections, logLevel, logTo } = deps;
-  const settings = { eventLog: eventLogSettings, databaseUrl, redis, logTopic, projections, logLevel, logTo };
+  const { eventLogSettings, projections } = deps;
+  const { databaseUrl, redis, logTopic, sharesPartitions, logLevel, logTo } = deps;
+  const where = { eventLog: eventLogSettings, databaseUrl, redis, logTopic, sharesPartitions };
+  const settings = { ...where, projections, logLevel, logTo };
   const thread = new ProjectionsThread(settings);
   const role = await thread.open();
   deps.lifecycle.run('projections', thread);

@@ -103,8 +103,8 @@ export function createMemoryRoomCache({ maxRooms, maxMembers }: MemoryRoomCacheO
       return 'written';
     },
 
-    async positions() {
-      return new Map(positions);
+    async positions(partitions) {
+      return new Map([...positions].filter(([partition]) => partitions.includes(partition)));
     },
 
     async start(given) {

@@ -5,6 +5,7 @@ import { openRedis, type RedisClient } from '../../platform/redis.ts';
 import { silent } from '../../tests/support/history-harness.ts';
 import { stackEnv } from '../../tests/support/stack-env.ts';
 import { createRedisRoomCache } from './redis-room-cache.ts';
+import { BEGIN, END } from './redis-room-scripts.ts';
 import { MAX_CACHED_MEMBERS, RoomCacheUnavailableError, type RoomFill } from './room-cache.ts';
 import { describeRoomCache } from './room-cache-contract.ts';
 
@@ -86,5 +87,26 @@ describe('the room cache in Redis', () => {
     } finally {
       away.disconnect();
     }
+  });
+
+  it('PROJ-22 does not move a position when the cache was emptied in the middle of a chunk', async () => {
+    const { own, cache } = fresh();
+    const keys = [`${own}checkpoint:0`, `${own}seen:0`];
+    await cache.start(new Map([[0, 10]]));
+    assert.equal(await redis.eval(BEGIN, 2, ...keys, 10, 12), 1);
+    // The chunk's events are applied, the cache is emptied, and somebody who had the partition before gives it a position.
+    await cache.clear();
+    await cache.start(new Map([[0, 10]]));
+    assert.equal(await redis.eval(END, 2, ...keys, 10, 12), 0);
+    assert.deepEqual(await cache.positions([0]), new Map([[0, 10]]));
+  });
+
+  it('clears rooms and positions, and nothing of others', async () => {
+    const [cleared, other] = [await bringIn(), await bringIn()];
+    await cleared.cache.clear();
+    assert.equal(await cleared.cache.newest('red', 1), null);
+    assert.deepEqual(await cleared.cache.positions([0]), new Map());
+    assert.notEqual(await other.cache.newest('red', 1), null);
+    assert.deepEqual(await other.cache.positions([0]), new Map([[0, 0]]));
   });
 });

@@ -44,6 +44,19 @@ export function createRedisRoomCache(options: RedisRoomCacheOptions): RoomCache 
     `${prefix}seen:${partition}`,
   ];
 
+  const isPosition = (key: string): boolean =>
+    key.startsWith(`${prefix}checkpoint:`) || key.startsWith(`${prefix}seen:`);
+
+  async function unlinkAll(isWanted: (key: string) => boolean): Promise<void> {
+    let cursor = '0';
+    do {
+      const [next, keys] = await reach(() => redis.scan(cursor, 'MATCH', `${globEscape(prefix)}*`, 'COUNT', 1_000));
+      const wanted = keys.filter(isWanted);
+      if (wanted.length > 0) await reach(() => redis.unlink(wanted));
+      cursor = next;
+    } while (cursor !== '0');
+  }
+
   return {
     async newest(roomId, limit) {
       const page = await reach(() => redis.eval(NEWEST, 3, ...roomKeys(roomId), limit, idleMs));
@@ -80,9 +93,11 @@ export function createRedisRoomCache(options: RedisRoomCacheOptions): RoomCache 
     },
 
     async positions(partitions) {
-      const keys = Array.from({ length: partitions }, (_, partition) => positionKeys(partition)[0]);
+      if (partitions.length === 0) return new Map();
+      const keys = partitions.map((partition) => positionKeys(partition)[0]);
       const values = await reach(() => redis.mget(keys));
-      return new Map(values.flatMap((value, partition) => (value === null ? [] : [[partition, Number(value)]])));
+      const known = partitions.map((partition, at) => [partition, values[at] ?? null] as const);
+      return new Map(known.flatMap(([partition, value]) => (value === null ? [] : [[partition, Number(value)]])));
     },
 
     async start(positions) {
@@ -91,12 +106,11 @@ export function createRedisRoomCache(options: RedisRoomCacheOptions): RoomCache 
     },
 
     async clear() {
-      let cursor = '0';
-      do {
-        const [next, keys] = await reach(() => redis.scan(cursor, 'MATCH', `${globEscape(prefix)}*`, 'COUNT', 1_000));
-        if (keys.length > 0) await reach(() => redis.unlink(keys));
-        cursor = next;
-      } while (cursor !== '0');
+      // Rooms, then positions, so that who stops halfway finds the positions still wrong and clears again; then what others filled
+      // meanwhile under the old positions.
+      await unlinkAll((key) => !isPosition(key));
+      await unlinkAll(isPosition);
+      await unlinkAll((key) => !isPosition(key));
     },
   };
 }

@@ -72,8 +72,8 @@ export type RoomCache = {
    * another projector moved it or the cache was emptied.
    */
   apply(chunk: CacheChunk): Promise<WriteOutcome>;
-  /** Up to where events were applied, by partition. A partition that is absent has no position: nothing can be filled in it. */
-  positions(partitions: number): Promise<Map<number, number>>;
+  /** Up to where events were applied, of these partitions. One that is absent has no position: nothing can be filled in it. */
+  positions(partitions: readonly number[]): Promise<Map<number, number>>;
   /** Gives partitions that have no position the given one; those that have one keep it. */
   start(positions: ReadonlyMap<number, number>): Promise<void>;
   /** Forgets everything, positions too. */

@@ -17,14 +17,14 @@ describe('history in PostgreSQL', () => {
   before(async () => {
     harness = await openHistoryHarness();
     sink = harness.openSink();
-    await sink.load();
+    await sink.load([0, 1]);
   });
 
   after(() => harness.close());
 
   async function fresh(): Promise<void> {
     await harness.clear();
-    await sink.load();
+    await sink.load([0, 1]);
   }
 
   it('PROJ-3 law: the tables are the same however the log is cut into chunks', async () => {

@@ -11,7 +11,7 @@ describe('queries of the history', () => {
   before(async () => {
     harness = await openHistoryHarness();
     const sink = harness.openSink();
-    await sink.load();
+    await sink.load([0, 1]);
     const events = [
       room.next('ada', made.room('Lobby')),
       room.next('bob', made.joined('bob')),
@@ -46,7 +46,7 @@ describe('queries of the history', () => {
   it('READ-14 law: a snapshot belongs to one version, also while the room is being written to', async () => {
     const busy = roomHistory('busy');
     const sink = harness.openSink();
-    let offset = (await sink.load()).get(0) ?? 0;
+    let offset = (await sink.load([0, 1])).get(0) ?? 0;
     const write = async (): Promise<void> => {
       const next = [0, 1, 2].map((at) => busy.next('ada', at > 0 || busy.version > 0 ? made.said('x') : made.room()));
       await sink.write(toChunk(toRecords(harness.codec, next, offset), offset));

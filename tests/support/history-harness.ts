@@ -5,7 +5,7 @@ import { type Codec, openCodec } from '../../event-log/codec/codec.ts';
 import { folderSchemas } from '../../event-log/codec/folder-schemas.ts';
 import { systemClock } from '../../platform/clock.ts';
 import { createMetrics } from '../../platform/metrics.ts';
-import { type Database, openDatabase } from '../../platform/postgres.ts';
+import { type Database, type DatabaseOptions, openDatabase } from '../../platform/postgres.ts';
 import { openHistorySink } from '../../projections/history/open-history-sink.ts';
 import {
   BOOKKEEPING_SCHEMA,
@@ -30,7 +30,9 @@ export type HistoryHarness = {
   /** Real name → the name it has in the product. */
   schemas: ReadonlyMap<string, string>;
   /** A sink as another process would have it. */
-  openSink(options?: { partitions?: number; maxParkedStreams?: number }): PostgresSink;
+  openSink(options?: { partitions?: number; maxParkedStreams?: number; db?: Database }): PostgresSink;
+  /** As writers of the product have it, but for how long their locks last: connections of their own, which the caller closes. */
+  openWriterDb(locks: NonNullable<DatabaseOptions['locks']>, url?: string): Database;
   /** Every row of the history, for comparing. */
   allRows(): Promise<Record<string, unknown[]>>;
   /** Empties all tables, the checkpoints too. */
@@ -54,9 +56,10 @@ export async function openHistoryHarness(databaseUrl = stackEnv.databaseUrl()): 
       [bookkeepingSchema, BOOKKEEPING_SCHEMA],
     ]),
     queries: createQueries({ db, historySchema, bookkeepingSchema }),
-    openSink: ({ partitions = 2, maxParkedStreams = 100 } = {}) =>
+    openWriterDb: (locks, url = databaseUrl) => openDatabase({ url, poolMax: 2, applicationName: name, locks }, silent),
+    openSink: ({ partitions = 2, maxParkedStreams = 100, db: writerDb = db } = {}) =>
       openHistorySink({
-        db,
+        db: writerDb,
         historySchema,
         bookkeepingSchema,
         partitions,

@@ -116,7 +116,7 @@ export async function openReadApiHarness(
       const position = append(events);
       const head = store.head(0);
       const isThere = async (): Promise<boolean> =>
-        (await checkpointOf(history)) === head && (await cache.positions(1)).get(0) === head;
+        (await checkpointOf(history)) === head && (await cache.positions([0])).get(0) === head;
       while (!(await isThere())) await new Promise((resolve) => setTimeout(resolve, 2));
       return position;
     },

@@ -1,0 +1,22 @@
+// The connections that projectors write by. What one of them locks, a successor waits for, so a projector that was frozen or cut off in
+// the middle of a chunk must not keep its locks: the server rolls its transaction back, and when it wakes up it is fenced.
+import type { Logger } from '../platform/logger.ts';
+import { type Database, openDatabase } from '../platform/postgres.ts';
+
+/** One writes, one loads, and two are for the bookkeeping of several projections. */
+const POOL_MAX = 4;
+const STATEMENT_MS = 30_000;
+/** A projector's statements follow each other within milliseconds, but for a pause of its process. */
+const STAND_STILL_MS = 5_000;
+/** Shorter than that, so that whoever waits says so in /ready and notices when the partition is taken from it. */
+const LOCK_WAIT_MS = 2_000;
+
+/** Opens no connection yet. The caller closes it. */
+export function openProjectionsDatabase(
+  url: string,
+  logger: Logger,
+  applicationName = 'roomlog projections',
+): Database {
+  const locks = { standStillMs: STAND_STILL_MS, waitMs: LOCK_WAIT_MS };
+  return openDatabase({ url, poolMax: POOL_MAX, applicationName, statementTimeoutMs: STATEMENT_MS, locks }, logger);
+}
