@@ -1,20 +1,15 @@
 // How an owner gets its partition's state: from the snapshot and the log behind it, or where there is no snapshot that fits, from the
 // log's beginning. A snapshot saves time and nothing else: whatever is wrong with it, the log is read instead.
-import type { Codec } from '../../event-log/codec/codec.ts';
 import { decodeBatch } from '../../event-log/codec/decode-batch.ts';
-import { type EventLog, LogUnavailableError } from '../../event-log/event-log.ts';
+import { LogUnavailableError } from '../../event-log/event-log.ts';
 import { type SnapshotStore, SnapshotStoreError } from '../../event-log/snapshot-store.ts';
 import type { Logger } from '../../platform/logger.ts';
 import type { Time } from '../../platform/time.ts';
-import { type PartitionSnapshot, PartitionState } from './partition-state.ts';
+import { type PartitionSnapshot, PartitionState, type PartitionStateDeps } from './partition-state.ts';
 import { type FoundSnapshot, readSnapshot, SnapshotUnusableError } from './read-snapshot.ts';
 
-export type PartitionLoaderDeps = {
-  log: EventLog;
-  codec: Codec;
+export type PartitionLoaderDeps = PartitionStateDeps & {
   snapshots: SnapshotStore | null;
-  partition: number;
-  onBroken: (stream: string, reason: string) => void;
   logger: Logger;
   time: Time;
   /** Aborts when nobody needs the state any more. */
@@ -62,7 +57,7 @@ export class PartitionLoader {
   }
 
   async #restore(): Promise<LoadedPartition> {
-    const { snapshots, partition, logger } = this.#deps;
+    const { snapshots, logger } = this.#deps;
     if (snapshots === null) return this.#fromLog(null, null);
     const found = await this.#findSnapshot(snapshots);
     if (found === null) return this.#fromLog(null, null);
@@ -75,22 +70,22 @@ export class PartitionLoader {
       if (this.#isTrusted) this.#deps.onBroken(stream, reason);
       else throw new SnapshotUnusableError(`the log does not go on from it, stream ${stream}: ${reason}`);
     };
-    const state = new PartitionState({ log: this.#deps.log, codec: this.#deps.codec, partition, onBroken }, snapshot);
+    const state = new PartitionState({ ...this.#deps, onBroken }, snapshot);
     return { state, snapshot: { rooms: snapshot.rooms.size, events: snapshot.events }, highestSet };
   }
 
   #fromLog(highestSet: number | null, reason: SnapshotUnusableError | null): LoadedPartition {
-    const { log, codec, partition, onBroken, logger } = this.#deps;
+    const { logger } = this.#deps;
     if (reason !== null) logger.warn({ err: reason }, 'the snapshot is of no use: the log is read from its beginning');
-    return { state: new PartitionState({ log, codec, partition, onBroken }), snapshot: null, highestSet };
+    return { state: new PartitionState(this.#deps), snapshot: null, highestSet };
   }
 
   /** Null where the store could not be read. */
   async #findSnapshot(snapshots: SnapshotStore): Promise<FoundSnapshot | null> {
-    const { partition, time, signal, logger } = this.#deps;
+    const { partition, time, signal, logger, bounds } = this.#deps;
     for (let attempt = 1; ; attempt++) {
       try {
-        return await readSnapshot(snapshots.read(partition), time);
+        return await readSnapshot(snapshots.read(partition), time, bounds);
       } catch (error) {
         if (!(error instanceof SnapshotStoreError)) throw error;
         if (attempt === STORE_ATTEMPTS || signal.aborted) {

@@ -6,7 +6,7 @@ import type { EventLog } from '../../event-log/event-log.ts';
 import type { ChatEvent } from '../../schemas/generated/events.ts';
 import { LIMITS } from '../../schemas/limits.ts';
 import { type ExistingRoom, evolve, initialState, type RoomState } from '../chatroom/state.ts';
-import { RememberedCommands } from './remembered-commands.ts';
+import { type RememberedBounds, RememberedCommands } from './remembered-commands.ts';
 
 export type PartitionStateDeps = {
   log: EventLog;
@@ -14,6 +14,14 @@ export type PartitionStateDeps = {
   partition: number;
   /** Told once for every stream that cannot be folded any more, and why. */
   onBroken: (stream: string, reason: string) => void;
+  /** How many commands are remembered, where that is not what LIMITS says. */
+  bounds?: RememberedBounds | undefined;
+};
+
+export const REMEMBERED_BOUNDS: RememberedBounds = {
+  perRoom: LIMITS.rememberedCommands,
+  perRoomMs: LIMITS.rememberedMs,
+  perPartition: LIMITS.rememberedCommandsPerPartition,
 };
 
 /** Where the newest event lies, and which one it is. */
@@ -48,7 +56,7 @@ export class PartitionState {
   constructor(deps: PartitionStateDeps, snapshot: PartitionSnapshot | null = null) {
     this.partition = deps.partition;
     this.#deps = deps;
-    this.remembered = snapshot?.remembered ?? rememberNothingYet();
+    this.remembered = snapshot?.remembered ?? new RememberedCommands(deps.bounds ?? REMEMBERED_BOUNDS);
     this.#rooms = snapshot?.rooms ?? new Map();
     this.#nextOffset = snapshot?.nextOffset ?? 0;
     this.#events = snapshot?.events ?? 0;
@@ -181,13 +189,4 @@ export class PartitionState {
     this.#broken.add(stream);
     this.#deps.onBroken(stream, reason);
   }
-}
-
-/** What every partition's commands are remembered by. */
-export function rememberNothingYet(): RememberedCommands {
-  return new RememberedCommands({
-    perRoom: LIMITS.rememberedCommands,
-    perRoomMs: LIMITS.rememberedMs,
-    perPartition: LIMITS.rememberedCommandsPerPartition,
-  });
 }

@@ -3,7 +3,8 @@
 import { Map as ImmutableMap, Set as ImmutableSet } from 'immutable';
 import type { SnapshotEntry } from '../../event-log/snapshot-store.ts';
 import type { Time } from '../../platform/time.ts';
-import { type PartitionSnapshot, type Room, rememberNothingYet } from './partition-state.ts';
+import { type PartitionSnapshot, REMEMBERED_BOUNDS, type Room } from './partition-state.ts';
+import { type RememberedBounds, RememberedCommands } from './remembered-commands.ts';
 import {
   decodeMarker,
   decodePiece,
@@ -37,12 +38,13 @@ const SLICE_MS = 10;
 export async function readSnapshot(
   entries: AsyncIterable<readonly SnapshotEntry[]>,
   time: Time,
+  bounds: RememberedBounds = REMEMBERED_BOUNDS,
 ): Promise<FoundSnapshot> {
   const found = new FoundSets();
   for await (const piece of entries) for (const entry of piece) found.add(entry);
   const { highestSet } = found;
   const set = found.setThatCounts();
-  return { highestSet, snapshot: set === null ? null : await restore(set, time) };
+  return { highestSet, snapshot: set === null ? null : await restore(set, time, bounds) };
 }
 
 type FoundSet = {
@@ -103,7 +105,11 @@ function put(set: FoundSet, key: SnapshotKey, text: string, value: Buffer | null
   }
 }
 
-async function restore(set: FoundSet, time: Time): Promise<PartitionSnapshot | SnapshotUnusableError> {
+async function restore(
+  set: FoundSet,
+  time: Time,
+  bounds: RememberedBounds,
+): Promise<PartitionSnapshot | SnapshotUnusableError> {
   const turns = new Turns(time);
   try {
     const marker = decodeMarker(set.marker ?? Buffer.alloc(0));
@@ -113,7 +119,7 @@ async function restore(set: FoundSet, time: Time): Promise<PartitionSnapshot | S
       const { room, pieces } = decodeRoom(value);
       rooms.set(stream, pieces.count === 0 ? room : await withPieces(set, stream, room, pieces, turns));
     }
-    const remembered = await restoreCommands(set, marker, turns);
+    const remembered = await restoreCommands(set, marker, turns, bounds);
     const { offset: nextOffset, events, lastEvent } = marker;
     return { rooms, remembered, nextOffset, events, lastEvent };
   } catch (error) {
@@ -137,8 +143,8 @@ async function withPieces(set: FoundSet, stream: string, room: Room, pieces: Pie
   return { ...room, state: { ...room.state, members: members.asImmutable(), invited: invited.asImmutable() } };
 }
 
-async function restoreCommands(set: FoundSet, { segments }: Marker, turns: Turns) {
-  const remembered = rememberNothingYet();
+async function restoreCommands(set: FoundSet, { segments }: Marker, turns: Turns, bounds: RememberedBounds) {
+  const remembered = new RememberedCommands(bounds);
   for (let number = segments.first; number < segments.end; number++) {
     const value = set.segments.get(number);
     if (value === undefined) throw new SnapshotUnusableError(`set ${set.id} lacks segment ${number}`);

@@ -81,6 +81,11 @@ export class Snapshotter {
       logger.warn({ waitedMs: HURRY_MS }, 'the snapshot could not be brought up to date in time');
   }
 
+  /** Resolves when no round runs. */
+  async idle(): Promise<void> {
+    while (this.#running !== null) await this.#running;
+  }
+
   /** No round begins any more, and the one that runs writes nothing more. */
   end(): void {
     this.#hasEnded = true;

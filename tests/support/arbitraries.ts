@@ -97,14 +97,15 @@ function arbitraryCommand(rooms: readonly string[] = ROOMS): fc.Arbitrary<Comman
 }
 
 export function arbitraryCommands(
-  options: { rooms?: readonly string[]; maxLength?: number } = {},
+  options: { rooms?: readonly string[]; minLength?: number; maxLength?: number } = {},
 ): fc.Arbitrary<Command[]> {
-  return fc.array(arbitraryCommand(options.rooms), { maxLength: options.maxLength ?? 60 });
+  const { rooms, minLength = 0, maxLength = 60 } = options;
+  return fc.array(arbitraryCommand(rooms), { minLength, maxLength });
 }
 
 /** Events of several rooms in the order in which they happened; versions are dense in each stream. */
 export function arbitraryHistory(
-  options: { rooms?: readonly string[]; maxLength?: number } = {},
+  options: { rooms?: readonly string[]; minLength?: number; maxLength?: number } = {},
 ): fc.Arbitrary<ChatEvent[]> {
   return arbitraryCommands(options).map(historyOf);
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { Registry } from 'prom-client';
 import { Executor } from '../../commands/executor.ts';
 import { createCommandMetrics } from '../../commands/metrics.ts';
-import type { PartitionOwnerDeps } from '../../commands/partition-owner.ts';
+import { PartitionOwner, type PartitionOwnerDeps } from '../../commands/partition-owner.ts';
 import { type Codec, openCodec } from '../../event-log/codec/codec.ts';
 import { folderSchemas } from '../../event-log/codec/folder-schemas.ts';
 import type { EventLog } from '../../event-log/event-log.ts';
@@ -17,23 +17,38 @@ import { isRejection, type Rejection, type RejectionCode } from '../../schemas/r
 
 export const testCodec: Codec = await openCodec(folderSchemas());
 
-export type WriteSide = {
-  executor: Executor;
+export type WriteSide = Running & { executor: Executor };
+export type OwnerSide = Running & { owner: PartitionOwner };
+
+type Running = {
   registry: Registry;
   execute(command: Command): Promise<Accepted | Rejection>;
-  /** The value of a counter or gauge, summed over its labels. */
-  metric(name: string): Promise<number>;
+  /** The value of a counter or gauge, or the count of a histogram, summed over its labels but for those given. */
+  metric(name: string, labels?: Record<string, string>): Promise<number>;
   stop(): Promise<void>;
 };
 
+type MoreDeps = Partial<Pick<PartitionOwnerDeps, 'snapshots' | 'eventsPerSnapshot' | 'time'>>;
+
 /** Reads and owns every partition of the log. */
-export async function openWriteSide(
-  log: EventLog,
-  more: Partial<Pick<PartitionOwnerDeps, 'snapshots' | 'eventsPerSnapshot' | 'time'>> = {},
-): Promise<WriteSide> {
+export async function openWriteSide(log: EventLog, more: MoreDeps = {}): Promise<WriteSide> {
   const registry = new Registry();
-  const partitions = Array.from({ length: log.partitions }, (_, partition) => partition);
-  const executor = new Executor({
+  const executor = new Executor(ownerDeps(log, registry, more));
+  executor.assign(Array.from({ length: log.partitions }, (_, partition) => partition));
+  const execute = (command: Command) =>
+    executor.execute(partitionOf(streamOfRoom(command.body.roomId), log.partitions), command);
+  return { executor, ...(await runOwner(executor, execute, registry)) };
+}
+
+/** Reads and owns the first partition of the log. */
+export async function openOwner(log: EventLog, more: MoreDeps = {}): Promise<OwnerSide> {
+  const registry = new Registry();
+  const owner = new PartitionOwner(0, ownerDeps(log, registry, more));
+  return { owner, ...(await runOwner(owner, (command) => owner.execute(command), registry)) };
+}
+
+function ownerDeps(log: EventLog, registry: Registry, more: MoreDeps): PartitionOwnerDeps {
+  return {
     log,
     codec: testCodec,
     ids: uuidv7Ids,
@@ -43,20 +58,31 @@ export async function openWriteSide(
     snapshots: null,
     time: systemTime,
     ...more,
-  });
-  const running = executor.run();
-  executor.assign(partitions);
-  await executor.loaded();
+  };
+}
+
+async function runOwner(
+  owner: Executor | PartitionOwner,
+  execute: Running['execute'],
+  registry: Registry,
+): Promise<Running> {
+  const running = owner.run();
+  await owner.loaded();
   return {
-    executor,
     registry,
-    execute: (command) => executor.execute(partitionOf(streamOfRoom(command.body.roomId), log.partitions), command),
-    metric: async (name) => {
-      const metric = await registry.getSingleMetric(name)?.get();
-      return (metric?.values ?? []).reduce((sum, { value }) => sum + value, 0);
+    execute,
+    metric: async (name, labels = {}) => {
+      const { values = [], type } = (await registry.getSingleMetric(name)?.get()) ?? {};
+      const wanted = Object.entries(labels);
+      return values
+        .filter(
+          (value) => String(type) !== 'histogram' || ('metricName' in value && value.metricName === `${name}_count`),
+        )
+        .filter((value) => wanted.every(([label, text]) => (value.labels as Record<string, unknown>)[label] === text))
+        .reduce((sum, { value }) => sum + value, 0);
     },
     stop: async () => {
-      await executor.stop();
+      await owner.stop();
       await running;
     },
   };
