@@ -11,8 +11,8 @@ import { describeOwnershipContract } from '../ownership/ownership-contract.ts';
 import { findCoordinatorRequest, GROUP_CODES, heartbeatRequest, joinGroupRequest } from './group-requests.ts';
 import { encodeClaim, PROTOCOL } from './group-words.ts';
 import { KafkaConnections } from './kafka-connections.ts';
+import { openKafkaEventLog } from './kafka-event-log.ts';
 import { kafkaOwnership } from './kafka-ownership.ts';
-import { ensureTopic } from './kafka-topic.ts';
 
 describeOwnershipContract('Kafka', async () => ownershipHarness(await freshPlace()));
 
@@ -83,25 +83,20 @@ async function joinAndDie({ place, connections }: { place: OwnershipPlace; conne
 }
 
 async function freshPlace(): Promise<OwnershipPlace> {
-  const { brokers, clientId, ...topic } = kafkaOptions(freshTopic(), PARTITIONS);
-  const route = (broker: { host: string; port: number }) => broker;
-  await ensureTopic(
-    { ...topic, use: 'events' },
-    {
-      ...{ brokers, clientId, route, topic: topic.topic },
-      ...{ connectTimeoutMs: 1_000, requestTimeoutMs: 5_000 },
-    },
-  );
+  const options = kafkaOptions(freshTopic(), PARTITIONS);
+  // Opening a log waits until the brokers know its new topic.
+  await (await openKafkaEventLog(options)).close();
+  const { brokers, clientId, topic } = options;
   const [host = '', port = ''] = (brokers[0] ?? '').split(':');
   return {
     on: 'kafka',
-    place: topic.topic,
+    place: topic,
     server: { host, port: Number(port) },
     open: (options, through) => {
-      const where = { brokers, clientId, topic: topic.topic };
+      const where = { brokers, clientId, topic };
       if (through === undefined) return kafkaOwnership({ ...options, ...where });
       return kafkaOwnership({ ...options, ...where, route: () => ({ host: through.host, port: through.port }) });
     },
-    drop: () => withKafkaAdmin((admin) => admin.deleteTopics({ topics: [topic.topic] })),
+    drop: () => withKafkaAdmin((admin) => admin.deleteTopics({ topics: [topic] })),
   };
 }
