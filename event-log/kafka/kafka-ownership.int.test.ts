@@ -83,10 +83,10 @@ async function joinAndDie({ place, connections }: { place: OwnershipPlace; conne
 }
 
 async function freshPlace(): Promise<OwnershipPlace> {
-  const options = kafkaOptions(freshTopic(), PARTITIONS);
+  const log = kafkaOptions(freshTopic(), PARTITIONS);
   // Opening a log waits until the brokers know its new topic.
-  await (await openKafkaEventLog(options)).close();
-  const { brokers, clientId, topic } = options;
+  await (await openKafkaEventLog(log)).close();
+  const { brokers, clientId, topic } = log;
   const [host = '', port = ''] = (brokers[0] ?? '').split(':');
   return {
     on: 'kafka',
