@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { describe, it } from 'mocha';
 import { CLIENT_FRAMES, type MessageView, SERVER_FRAMES } from '../../../schemas/wire.ts';
 import { openSocket } from '../support/chat-socket.ts';
+import { assertProblem } from '../support/rest.ts';
 import { newUser, type RoleName } from '../support/way.ts';
 import type { GetWay } from './acceptance.ts';
 
@@ -55,6 +56,7 @@ export function describeRestarts(getWay: GetWay): void {
       await getWay()[how](role);
       progress.isOver = true;
       await sending;
+      await untilProjected(operator.token, room.id, position);
       const read: { id: string; version: number }[] = [];
       let cursor: string | undefined;
       do {
@@ -67,6 +69,19 @@ export function describeRestarts(getWay: GetWay): void {
         read,
         acknowledged.map(({ id, version }) => ({ id, version })),
       );
+    }
+
+    /** A projection that has crashed is taken for gone after OWNER_SESSION_MS only; until then readers are told to try again. */
+    async function untilProjected(token: string, roomId: string, position: string): Promise<void> {
+      const deadline = performance.now() + RESTART_TIMEOUT_MS / 2;
+      const headers = { 'x-min-position': position };
+      for (;;) {
+        const path = `/api/v1/messages?chatroomId=${roomId}`;
+        const answer = await getWay().rest.call<{ code?: unknown }>('GET', path, { token, headers });
+        if (answer.status === 200) return;
+        assertProblem(answer, 503, 'projection_behind');
+        assert.ok(performance.now() < deadline, 'it is projected in time');
+      }
     }
 
     type Sent = { message: MessageView; position: string };
