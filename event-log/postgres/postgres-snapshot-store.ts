@@ -77,6 +77,7 @@ on conflict (partition, key) do update set value = excluded.value`;
 class PostgresSnapshotStore implements SnapshotStore {
   readonly #pool: pg.Pool;
   readonly #turns = new WriteTurns();
+  #closing: Promise<void> | undefined;
 
   constructor(connection: ConnectionOptions, logger: Logger) {
     this.#pool = openPool(connection, CONNECTIONS, (error) => logger.warn({ err: error }, 'snapshot connection broke'));
@@ -119,8 +120,9 @@ class PostgresSnapshotStore implements SnapshotStore {
     }
   }
 
-  async close(): Promise<void> {
-    await this.#pool.end();
+  close(): Promise<void> {
+    this.#closing ??= this.#pool.end();
+    return this.#closing;
   }
 
   async #connect(): Promise<pg.PoolClient> {
