@@ -25,7 +25,7 @@ export class HistoryWriter {
   readonly #faults = new Map<string, number>();
   readonly #counts = { entries: 0, invoked: 0, accepted: 0, refused: 0, lost: 0, received: 0, longestSilenceMs: 0 };
   #lastAcceptedAt: number | undefined;
-  #drained: Promise<unknown> = Promise.resolve();
+  #drained: Promise<unknown> | undefined;
 
   constructor(path: string) {
     this.path = path;
@@ -41,12 +41,14 @@ export class HistoryWriter {
   record(entry: HistoryEntry): void {
     this.#count(entry);
     if (this.#stream.write(`${JSON.stringify(entry)}\n`)) return;
-    this.#drained = once(this.#stream, 'drain');
+    this.#drained ??= once(this.#stream, 'drain').finally(() => {
+      this.#drained = undefined;
+    });
   }
 
   /** Resolves when the disk has caught up. */
   async roomForMore(): Promise<void> {
-    if (this.#stream.writableNeedDrain) await this.#drained;
+    await this.#drained;
   }
 
   get counts(): HistoryCounts {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { type KafkaListener, logDirOf } from '../../../ops/stack/kafka-server.ts';
 import { type Stack, startStack } from '../../../ops/stack/start-stack.ts';
 import { freePort } from '../../../platform/free-port.ts';
+import { roomCachePrefix } from '../../../projections/cache/redis-room-cache.ts';
 import { createFreshDatabase } from '../../support/fresh-database.ts';
 import {
   type Cluster,
@@ -137,7 +138,7 @@ export async function openClusterOn(servers: KafkaServers, options: ClusterOptio
       partitions: PARTITIONS,
     },
     databaseUrl: database.url,
-    redis: { host: '127.0.0.1', port: Number(setting(stack, 'REDIS_PORT')), prefix: `roomlog:${database.name}:` },
+    redis: { host: '127.0.0.1', port: Number(setting(stack, 'REDIS_PORT')), prefix: roomCachePrefix(database.name) },
     stopProcesses: () => stopInOrder(processes),
     close,
   };

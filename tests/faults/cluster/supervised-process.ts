@@ -42,7 +42,6 @@ export class SupervisedProcess {
   #isSupervised = false;
   #isEndWanted = false;
   #quickEnds = 0;
-  readonly #onOurExit = () => void this.#child?.kill('SIGKILL');
 
   constructor(options: ProcessOptions) {
     this.name = options.name;
@@ -59,7 +58,6 @@ export class SupervisedProcess {
   /** From now on there is always one, until stop(). */
   start(): void {
     this.#isSupervised = true;
-    process.once('exit', this.#onOurExit);
     this.#spawn();
   }
 
@@ -71,6 +69,12 @@ export class SupervisedProcess {
   /** Asks it to end, and resolves with its exit code when it has; the supervisor starts it again. Null: it had to be killed. */
   terminate(): Promise<number | null> {
     return this.#end('SIGTERM');
+  }
+
+  /** Ends it for good and at once, without waiting. */
+  abandon(): void {
+    this.#isSupervised = false;
+    this.#child?.kill('SIGKILL');
   }
 
   /** Stops it in the middle of whatever it does; it knows nothing of the time until thaw(). */
@@ -85,7 +89,6 @@ export class SupervisedProcess {
   /** Ends it for good, in order. Resolves with the exit code; null where it had to be killed. */
   async stop(): Promise<number | null> {
     this.#isSupervised = false;
-    process.off('exit', this.#onOurExit);
     this.thaw();
     return this.#end('SIGTERM');
   }

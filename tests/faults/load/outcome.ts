@@ -8,7 +8,7 @@ export type Outcome =
 /** The codes that do not say whether the command was done: schemas/rejections.ts. */
 const UNKNOWN: ReadonlySet<string> = new Set(['log_unavailable', 'internal']);
 /** Definite refusals that may be none a moment later. */
-const PASSING: ReadonlySet<string> = new Set(['busy', 'unavailable', 'rate_limited', 'projection_behind']);
+const PASSING: ReadonlySet<string> = new Set(['busy', 'unavailable', 'rate_limited', 'partition_moving']);
 
 export function refusalToOutcome(code: string, retryAfterMs: number | null): Outcome {
   if (UNKNOWN.has(code)) return { kind: 'lost', reason: code, retryAfterMs };

@@ -18,12 +18,15 @@ export type SocketSessionDeps = {
   random: Random;
 };
 
-/** `wanted`: the client means to be joined. `version`: the highest that it has seen, without a gap below it since it first joined. */
-type RoomFollowed = { wanted: boolean; joined: boolean; version: number | null };
+/**
+ * `wanted`: the client means to be joined. `asking`: a join or leave has no answer yet, and a client asks one thing at a time.
+ * `version`: the highest that it has seen, without a gap below it since it first joined.
+ */
+type RoomFollowed = { wanted: boolean; joined: boolean; asking: boolean; version: number | null };
 
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 2_000;
-const JOIN_AGAIN_MS = 700;
+const ASK_AGAIN_MS = 700;
 
 export class SocketSession {
   readonly #deps: SocketSessionDeps;
@@ -59,23 +62,15 @@ export class SocketSession {
   follow(roomId: string, { fresh = false } = {}): void {
     const room = this.#roomOf(roomId);
     room.wanted = true;
-    if (fresh && !room.joined) room.version = null;
-    if (this.#isOpen && !room.joined) this.#join(roomId, room);
+    if (fresh && !room.joined && !room.asking) room.version = null;
+    this.#settle(roomId, room);
   }
 
   /** Frames stop; membership is another thing. */
   unfollow(roomId: string): void {
-    const { history } = this.#deps;
     const room = this.#roomOf(roomId);
     room.wanted = false;
-    if (!this.#isOpen || !room.joined) return;
-    const socketId = this.#socketId;
-    this.#connection?.ask(CLIENT_FRAMES.leaveRoom, { roomId }, (answer) => {
-      if (answer.kind !== 'data') return;
-      room.joined = false;
-      history.record({ kind: 'left-room', at: history.now(), socketId, roomId });
-      if (room.wanted) this.#join(roomId, room);
-    });
+    this.#settle(roomId, room);
   }
 
   /** A membership that was given up: the service takes the socket out by itself. */
@@ -128,13 +123,13 @@ export class SocketSession {
         this.#isOpen = true;
         this.#failures = 0;
         history.record({ kind: 'connected', at: history.now(), socketId, userId, via });
-        for (const [roomId, room] of this.#rooms) if (room.wanted) this.#join(roomId, room);
+        for (const [roomId, room] of this.#rooms) this.#settle(roomId, room);
       },
       onFrame: (event, data) => this.#hear(event, data),
       onClose: (reason) => {
         if (this.#isOpen) history.record({ kind: 'disconnected', at: history.now(), socketId, reason });
         this.#isOpen = false;
-        for (const room of this.#rooms.values()) room.joined = false;
+        for (const room of this.#rooms.values()) Object.assign(room, { joined: false, asking: false });
         this.#connectLater();
       },
     });
@@ -147,6 +142,14 @@ export class SocketSession {
     setTimeout(() => this.#isStopped || this.#connect(), longest * (0.5 + this.#deps.random.next()));
   }
 
+  /** Asks for what is wanted and is not so, once what was asked before is answered. */
+  #settle(roomId: string, room: RoomFollowed): void {
+    if (!this.#isOpen || room.asking || room.wanted === room.joined) return;
+    room.asking = true;
+    if (room.wanted) this.#join(roomId, room);
+    else this.#leave(roomId, room);
+  }
+
   #join(roomId: string, room: RoomFollowed): void {
     const { history } = this.#deps;
     const socketId = this.#socketId;
@@ -155,25 +158,35 @@ export class SocketSession {
     this.#connection?.ask(CLIENT_FRAMES.joinRoom, { roomId, ...(after === null ? {} : { after }) }, (answer) => {
       if (answer.kind === 'none') return;
       const at = history.now();
-      if (answer.kind === 'data') {
-        const version = Number(answer.data.version);
-        history.record({ kind: 'joined', at, socketId, roomId, version });
-        room.joined = true;
-        room.version = Math.max(room.version ?? 0, version);
-        if (!room.wanted) this.unfollow(roomId);
-      } else {
+      room.asking = false;
+      if (answer.kind === 'error') {
         history.record({ kind: 'join-refused', at, socketId, roomId, code: answer.code });
-        this.#joinLater(roomId, room);
+        this.#settleLater(roomId, room);
+        return;
       }
+      const version = Number(answer.data.version);
+      history.record({ kind: 'joined', at, socketId, roomId, version });
+      room.joined = true;
+      room.version = Math.max(room.version ?? 0, version);
+      this.#settle(roomId, room);
     });
   }
 
-  /** For who is still wanted, on the socket of that time. */
-  #joinLater(roomId: string, room: RoomFollowed): void {
+  #leave(roomId: string, room: RoomFollowed): void {
+    const { history } = this.#deps;
     const socketId = this.#socketId;
-    setTimeout(() => {
-      if (room.wanted && !room.joined && this.#isOpen && this.#socketId === socketId) this.#join(roomId, room);
-    }, JOIN_AGAIN_MS);
+    this.#connection?.ask(CLIENT_FRAMES.leaveRoom, { roomId }, (answer) => {
+      if (answer.kind === 'none') return;
+      room.asking = false;
+      if (answer.kind === 'error') return this.#settleLater(roomId, room);
+      room.joined = false;
+      history.record({ kind: 'left-room', at: history.now(), socketId, roomId });
+      this.#settle(roomId, room);
+    });
+  }
+
+  #settleLater(roomId: string, room: RoomFollowed): void {
+    setTimeout(() => this.#settle(roomId, room), ASK_AGAIN_MS);
   }
 
   #hear(event: string, data: unknown): void {
@@ -187,11 +200,11 @@ export class SocketSession {
     const hasLeft = event === SERVER_FRAMES.memberLeft && frame.userId === userId;
     if (!isTakenOut && !hasLeft) return;
     room.joined = false;
-    this.#joinLater(String(frame.roomId), room);
+    this.#settleLater(String(frame.roomId), room);
   }
 
   #roomOf(roomId: string): RoomFollowed {
-    const known = this.#rooms.get(roomId) ?? { wanted: false, joined: false, version: null };
+    const known = this.#rooms.get(roomId) ?? { wanted: false, joined: false, asking: false, version: null };
     this.#rooms.set(roomId, known);
     return known;
   }
