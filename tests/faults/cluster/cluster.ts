@@ -111,7 +111,9 @@ export function withPort(url: string, port: number): string {
 /** Starts all and resolves when each is ready; rejects with what the first that is not says. */
 export async function startProcesses(processes: Cluster['processes'], signal: AbortSignal): Promise<void> {
   // Nobody else would end them where the runner dies.
-  process.once('exit', () => processes.forEach(({ process: each }) => each.abandon()));
+  process.once('exit', () => {
+    for (const one of processes) one.process.abandon();
+  });
   for (const { process } of processes) {
     signal.throwIfAborted();
     process.start();
