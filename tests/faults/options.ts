@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import type { WayName } from './cluster/cluster.ts';
 import type { FaultKind } from './nemesis/fault.ts';
 import { FAULT_KINDS } from './nemesis/nemesis.ts';
+import { LONG_MINUTES } from './suite.ts';
 
 export type FaultOptions = {
   way: WayName;
@@ -23,8 +24,6 @@ export class UsageError extends Error {
 }
 
 const DEFAULT_MINUTES = 5;
-/** A run of at least so many minutes has faults that last longer, and must be able to do all of them. */
-export const LONG_MINUTES = 4;
 const MAX_MINUTES = 24 * 60;
 
 export const HELP = `npm run test:faults -- [options]

@@ -1,12 +1,13 @@
 // What a run comes to, for people.
 import { formatReport } from './check-run.ts';
 import type { RunResult } from './run.ts';
+import type { SuiteResult } from './suite.ts';
 
 export function isClean({ report, violations }: RunResult): boolean {
   return violations.length === 0 && Object.keys(report.violationsByCheck).length === 0;
 }
 
-export function formatResult(result: RunResult): string {
+export function formatResult(result: SuiteResult): string {
   const { counts, violations, recoveries, endedAlone } = result;
   const faults = [...counts.faults].map(([name, count]) => `${count} ${name}`).join(', ');
   const alone = [...endedAlone].map(([name, count]) => `${name} ${count} times`).join(', ');

@@ -5,20 +5,28 @@ import type { Cluster } from './cluster/cluster.ts';
 import type { HistoryCounts, HistoryWriter } from './history-writer.ts';
 import { Load } from './load/load.ts';
 import { comeToRest } from './load/rest.ts';
-import type { FaultKind } from './nemesis/fault.ts';
-import { runNemesis, untilWorking } from './nemesis/nemesis.ts';
-import { seededRandom } from './random.ts';
+import { untilWorking } from './nemesis/nemesis.ts';
+import { type Random, seededRandom } from './random.ts';
 
 export type RunOptions = {
   cluster: Cluster;
   history: HistoryWriter;
   seed: string;
-  minutes: number;
-  /** Faults last longer. */
-  isLong: boolean;
-  kinds: readonly FaultKind[];
+  /** Breaks things under load, and puts them right again. */
+  disturb: (scene: Scene) => Promise<void>;
+  /** Milliseconds that the system may take to come to rest afterwards. */
+  patienceMs: number;
   onProgress: (line: string) => void;
   signal: AbortSignal;
+};
+
+/** What a disturbance has to work with. */
+export type Scene = {
+  cluster: Cluster;
+  load: Load;
+  history: HistoryWriter;
+  random: Random;
+  onViolation: (sentence: string) => void;
 };
 
 export type RunResult = {
@@ -28,8 +36,6 @@ export type RunResult = {
   longestSilenceMs: number;
   /** What the runner saw itself, beside the checker: what did not recover, did not end in order, was read wrongly. */
   violations: readonly string[];
-  /** Milliseconds until all worked again, by fault. */
-  recoveries: ReadonlyMap<string, readonly number[]>;
   /** Processes that ended without being told to, by name. */
   endedAlone: ReadonlyMap<string, number>;
 };
@@ -40,7 +46,7 @@ const MAX_VIOLATIONS = 50;
 
 /** Rejects where it could not be carried out; what is wrong with the product is in the result. The cluster's processes are stopped after it. */
 export async function carryOut(options: RunOptions): Promise<RunResult> {
-  const { cluster, history, seed, minutes, onProgress, signal } = options;
+  const { cluster, history, seed, disturb, patienceMs, onProgress, signal } = options;
   const random = seededRandom(seed);
   const violations: string[] = [];
   const onViolation = (sentence: string): void => {
@@ -58,14 +64,13 @@ export async function carryOut(options: RunOptions): Promise<RunResult> {
   const talking = load.run();
   await untilWorking({ cluster, history, onViolation, signal }, []);
   onProgress(`load: ${load.rooms.all.length} rooms, ${load.clients.length} clients; faults begin`);
-  const until = performance.now() + minutes * 60_000;
-  const recoveries = await runNemesis({ ...options, random: random.fork('nemesis'), until, onViolation });
+  await disturb({ cluster, load, history, random: random.fork('faults'), onViolation });
   const { longestSilenceMs } = history.counts;
   load.finish();
   await talking;
   signal.throwIfAborted();
   onProgress('all is whole again; waiting until everybody has seen everything');
-  await comeToRest({ cluster, load, onViolation });
+  await comeToRest({ cluster, load, patienceMs, onViolation });
   await history.close();
   load.stop();
   // Sockets close first, so that nobody is cut off by the stop.
@@ -78,7 +83,6 @@ export async function carryOut(options: RunOptions): Promise<RunResult> {
     counts: history.counts,
     longestSilenceMs,
     violations,
-    recoveries,
     endedAlone: countLonelyEnds(cluster),
   };
 }

@@ -87,6 +87,18 @@ export class ChatClient {
     }
   }
 
+  /** The newest page, ascending; null where the answer is none. A position makes the answer come from PostgreSQL. */
+  async readNewest(roomId: string, minPosition?: string): Promise<unknown[] | null> {
+    try {
+      const path = `/api/v1/messages?${new URLSearchParams({ chatroomId: roomId })}`;
+      const { status, body } = await this.#deps.rest.read(path, this.token, minPosition);
+      return status === 200 && Array.isArray(body.messages) ? body.messages : null;
+    } catch {
+      // No answer says nothing.
+      return null;
+    }
+  }
+
   async #attempt(wish: Wish, commandId: string): Promise<Outcome> {
     const { history, session, rest, token } = this.#deps;
     const attempt = this.#deps.nextAttempt();

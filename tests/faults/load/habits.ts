@@ -16,6 +16,7 @@ const HABITS: readonly Habit[] = [
   { weight: 60, act: talk },
   { weight: 6, act: talkInABurst },
   { weight: 8, act: readBackWhatWasSaid },
+  { weight: 8, act: readNewest },
   { weight: 8, act: typeAndStop },
   { weight: 4, act: joinSomeRoom },
   { weight: 2, act: leaveSomeRoom },
@@ -75,6 +76,12 @@ async function readBackWhatWasSaid(deps: HabitDeps): Promise<void> {
   if (!room) return;
   const said = await deps.client.say(room.id);
   if (said.kind === 'accepted') await deps.client.readBack(room.id, said);
+}
+
+/** From the hot cache, where that has the room: so there are rooms in it. */
+async function readNewest(deps: HabitDeps): Promise<void> {
+  const room = myRoom(deps);
+  if (room) await deps.client.readNewest(room.id);
 }
 
 async function typeAndStop(deps: HabitDeps): Promise<void> {

@@ -25,7 +25,6 @@ const CLIENTS = 16;
 const FIRST_ROOMS = 8;
 const ROOMS_AT_FIRST = 4;
 const TOKEN_SECONDS = 24 * 3_600;
-const SEEN_TIMEOUT_MS = 60_000;
 const LOOK_MS = 25;
 
 export class Load {
@@ -118,8 +117,8 @@ export class Load {
   }
 
   /** Resolves when every socket that follows a room has seen it to its version; else it is a violation. */
-  async untilAllIsSeen(versions: ReadonlyMap<string, number>): Promise<void> {
-    const deadline = performance.now() + SEEN_TIMEOUT_MS;
+  async untilAllIsSeen(versions: ReadonlyMap<string, number>, patienceMs: number): Promise<void> {
+    const deadline = performance.now() + patienceMs;
     for (const [roomId, version] of versions) {
       for (const { session, name, userId } of this.clients) {
         const isThere = session?.follows(roomId) && this.rooms.find(roomId)?.members.has(userId);
@@ -127,7 +126,7 @@ export class Load {
         while (!session.hasSeen(roomId, version) && performance.now() < deadline) await delay(LOOK_MS);
         if (session.hasSeen(roomId, version)) continue;
         this.#options.onViolation(
-          `${name} has not seen room ${roomId} to version ${version} within ${SEEN_TIMEOUT_MS} ms: ${session.describe(roomId)}`,
+          `${name} has not seen room ${roomId} to version ${version} within ${patienceMs} ms: ${session.describe(roomId)}`,
         );
       }
     }

@@ -1,6 +1,8 @@
 // BUGS ON PURPOSE. A check that has never found anything may be unable to. Each of these is one mistake that somebody could make
 // in the product, planted while its source is loaded (plant.ts), and a test demands that it is found.
 
+import { FAULT_SUITE_BUGS } from './fault-suite-bugs.ts';
+
 export type PlantedBug = {
   /** What PLANTED_BUG is set to. */
   name: string;
@@ -109,4 +111,4 @@ export const APPEND_PROTOCOL_BUGS: readonly PlantedBug[] = [
   },
 ];
 
-export const PLANTED_BUGS: readonly PlantedBug[] = [...APPEND_PROTOCOL_BUGS];
+export const PLANTED_BUGS: readonly PlantedBug[] = [...APPEND_PROTOCOL_BUGS, ...FAULT_SUITE_BUGS];
