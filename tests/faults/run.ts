@@ -58,6 +58,8 @@ export async function carryOut(options: RunOptions): Promise<RunResult> {
     history,
     random: random.fork('load'),
     actionsPerSecond: ACTIONS_PER_SECOND,
+    repeatForMs: 2 * patienceMs,
+    signal,
     onViolation,
   });
   await load.prepare();

@@ -54,7 +54,7 @@ describe('the proxy between clients and servers', () => {
     return { socket, answered: () => text, isClosed: () => isClosed };
   }
 
-  it('keeps the order when the delay becomes shorter', async () => {
+  it('FLT-36 keeps the order when the delay becomes shorter', async () => {
     const { socket, answered } = await dial();
     socket.write('0');
     await until('what was said arrives', () => answered() === '0');
@@ -67,7 +67,7 @@ describe('the proxy between clients and servers', () => {
     assert.equal(answered(), '012');
   });
 
-  it('takes half-open connections, now and later, and breaks them when it heals', async () => {
+  it('FLT-36 takes half-open connections, now and later, and breaks them when it heals', async () => {
     const early = await dial();
     proxy.impair('swallow', ['answers']);
     const late = await dial();
@@ -82,7 +82,7 @@ describe('the proxy between clients and servers', () => {
     await until('what was said arrives', () => after.answered() === 'c');
   });
 
-  it('delivers what was held in a parted network when it heals, also of who has gone', async () => {
+  it('FLT-36 delivers what was held in a parted network when it heals, also of who has gone', async () => {
     const [stays, goes] = [await dial(), await dial()];
     stays.socket.write('1');
     await until('what was said arrives', () => stays.answered() === '1');
@@ -95,7 +95,7 @@ describe('the proxy between clients and servers', () => {
     await until('what was said arrives', () => stays.answered() === '12' && [...heard].sort().join('') === '123');
   });
 
-  it('breaks a connection in the middle of what it carries', async () => {
+  it('FLT-36 breaks a connection in the middle of what it carries', async () => {
     const { socket, answered, isClosed } = await dial();
     proxy.cutMidStream('answers');
     socket.write('0123456789');

@@ -1,5 +1,6 @@
 // A running installation of several processes, with everything between its parts that faults act on. The two ways of running
 // (kafka-cluster.ts, postgres-cluster.ts) look the same from here.
+import { deathSignalWrapper } from '../../../platform/server-process.ts';
 import { openTcpProxy, type TcpProxy } from '../../support/tcp-proxy.ts';
 import type { SmallDisk } from './small-disk.ts';
 import type { SupervisedProcess } from './supervised-process.ts';
@@ -67,6 +68,11 @@ export function commonEnv(secret: string): Record<string, string> {
     OWNER_SESSION_MS: String(OWNER_SESSION_MS),
     LOG_LEVEL: 'info',
   };
+}
+
+/** Node, so that it ends with this process, and what it is told before its file. */
+export async function nodeWords({ nodeArgs = [] }: ClusterOptions): Promise<string[]> {
+  return [...(await deathSignalWrapper('SIGKILL')), process.execPath, ...nodeArgs];
 }
 
 /** Opens proxies and remembers them, to close all. */

@@ -13,6 +13,7 @@ import {
   type Cluster,
   type ClusterOptions,
   commonEnv,
+  nodeWords,
   originOf,
   Proxies,
   type RoleName,
@@ -173,11 +174,11 @@ async function makeProcesses(parts: {
         ...options.env,
       };
       const logFile = join(options.runDir, `${name}.log`);
-      const { nodeArgs = [] } = options;
+      const command = [...(await nodeWords(options)), `${role}/main.ts`];
       const readyUrl = `${originOf(portOf(name))}/ready`;
       return {
         role,
-        process: new SupervisedProcess({ name, file: `${role}/main.ts`, env, nodeArgs, readyUrl, logFile }),
+        process: new SupervisedProcess({ name, command, env, readyUrl, logFile }),
       };
     }),
   );

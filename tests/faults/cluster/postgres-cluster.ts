@@ -10,6 +10,7 @@ import {
   type ClusterOptions,
   commonEnv,
   type Door,
+  nodeWords,
   originOf,
   Proxies,
   startProcesses,
@@ -102,11 +103,11 @@ async function makeProcesses(parts: {
       ...options.env,
     };
     const logFile = join(options.runDir, `${name}.log`);
-    const { nodeArgs = [] } = options;
+    const command = [...(await nodeWords(options)), 'main.ts'];
     const readyUrl = `${originOf(http)}/ready`;
     processes.push({
       role: 'main',
-      process: new SupervisedProcess({ name, file: 'main.ts', env, nodeArgs, readyUrl, logFile }),
+      process: new SupervisedProcess({ name, command, env, readyUrl, logFile }),
     });
     doors.commands.push(await proxies.door(name, http));
     doors.readApi.push(await proxies.door(name, http));

@@ -10,11 +10,9 @@ import { PROJECT_ROOT } from '../../support/sources.ts';
 export type ProcessOptions = {
   /** Unique in the cluster: `commands-1`. */
   name: string;
-  /** From the project's root. */
-  file: string;
+  /** Run from the project's root. */
+  command: readonly string[];
   env: Readonly<Record<string, string>>;
-  /** Words for node itself, before the file. */
-  nodeArgs?: readonly string[];
   /** Answers 200 while everything that it needs is there. */
   readyUrl: string;
   logFile: string;
@@ -130,9 +128,10 @@ export class SupervisedProcess {
   }
 
   #spawn(): void {
-    const { file, env, logFile, nodeArgs = [] } = this.#options;
+    const { command, env, logFile } = this.#options;
     const log = openSync(logFile, 'a');
-    const child = spawn(process.execPath, [...nodeArgs, file], {
+    const [program = '', ...args] = command;
+    const child = spawn(program, args, {
       cwd: PROJECT_ROOT,
       env: productEnv(env),
       stdio: ['ignore', log, log],

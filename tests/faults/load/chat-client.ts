@@ -22,12 +22,13 @@ export type ChatClientDeps = {
   history: HistoryWriter;
   random: Random;
   nextAttempt: () => number;
+  /** How long a command is repeated, in milliseconds, which should be longer than any fault: then its outcome stays unknown. */
+  repeatForMs: number;
+  signal: AbortSignal;
   /** Something that must never happen and that the history cannot show. */
   onViolation: (sentence: string) => void;
 };
 
-/** Longer than any fault: then its outcome stays unknown. */
-const REPEAT_FOR_MS = 120_000;
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 2_000;
 
@@ -49,13 +50,13 @@ export class ChatClient {
 
   /** Does it, however often it takes, and notes what follows from it. Never rejects. */
   async perform(wish: Wish): Promise<Outcome> {
-    const { random, history } = this.#deps;
+    const { random, history, repeatForMs, signal } = this.#deps;
     const commandId = random.id();
-    const deadline = performance.now() + REPEAT_FOR_MS;
+    const deadline = performance.now() + repeatForMs;
     for (let attempt = 0; ; attempt += 1) {
       await history.roomForMore();
       const outcome = await this.#attempt(wish, commandId);
-      if (!isWorthRepeating(outcome) || performance.now() > deadline) {
+      if (!isWorthRepeating(outcome) || performance.now() > deadline || signal.aborted) {
         this.#note(wish, outcome);
         return outcome;
       }

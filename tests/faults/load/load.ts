@@ -17,6 +17,9 @@ export type LoadOptions = {
   random: Random;
   /** Of all clients together. */
   actionsPerSecond: number;
+  /** How long a client repeats a command, in milliseconds. */
+  repeatForMs: number;
+  signal: AbortSignal;
   onViolation: (sentence: string) => void;
 };
 
@@ -38,7 +41,7 @@ export class Load {
   #attempts = 0;
 
   constructor(options: LoadOptions) {
-    const { cluster, history, random, onViolation } = options;
+    const { cluster, history, random, repeatForMs, signal, onViolation } = options;
     this.#options = options;
     this.rest = new RestWay(cluster.doors);
     this.operatorToken = signToken({ userId: 'operator', isOperator: true }, cluster.secret, TOKEN_SECONDS);
@@ -59,6 +62,8 @@ export class Load {
         rooms: this.rooms,
         random: random.fork(`commands of ${name}`),
         nextAttempt: () => ++this.#attempts,
+        repeatForMs,
+        signal,
         onViolation,
       });
     });
@@ -85,7 +90,7 @@ export class Load {
   /** Resolves when all clients have finished what they had begun after finish(). */
   async run(): Promise<void> {
     const meanPauseMs = (1_000 * CLIENTS) / this.#options.actionsPerSecond;
-    const { signal } = this.#finishing;
+    const signal = AbortSignal.any([this.#finishing.signal, this.#options.signal]);
     await Promise.all(
       this.clients.map(async (client) => {
         const habits = this.#habitsOf(client);
