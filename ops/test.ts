@@ -19,8 +19,12 @@ const ROOT = fileURLToPath(new URL('../', import.meta.url));
 const CACHE = join(ROOT, '.cache');
 /** Test processes at a time. More only make the timings of the tests that measure time worse. */
 const JOBS = 2;
-/** Tests that hold something to a time: with another process beside them on two cores they would measure that one. */
-const ALONE = /^commands\/(partition-owner\.test|write-side\.int\.test|client\/command-order\.test)\.ts$|kafka-idle/;
+/**
+ * Tests that hold something to a time, and the fault suite, which is a dozen processes under load: with another process beside them on
+ * two cores they would measure that one.
+ */
+const ALONE =
+  /^commands\/(partition-owner\.test|write-side\.int\.test|client\/command-order\.test)\.ts$|kafka-idle|^tests\/faults\/faults\./;
 /** A run that takes longer hangs: it is ended and counts as failed. */
 const MAX_RUN_MS = 20 * 60_000;
 const SUMMARY = /^(\d+) passed, (\d+) failed$/;

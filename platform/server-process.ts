@@ -184,8 +184,11 @@ export async function readTail(path: string, fromByte = 0): Promise<string> {
   }
 }
 
-/* setpriv replaces itself by the command, so the process id stays the one that we know. */
-async function deathSignalWrapper(signal: NodeJS.Signals): Promise<readonly string[]> {
+/**
+ * Words to put before a command, so that on Linux its process gets the signal when ours dies, however it dies. setpriv replaces itself
+ * by the command, so the process id stays the one that we know.
+ */
+export async function deathSignalWrapper(signal: NodeJS.Signals): Promise<readonly string[]> {
   if (process.platform !== 'linux') return [];
   const wrapper = ['--pdeathsig', signal, '--'];
   return (await commandSucceeds('setpriv', [...wrapper, 'true'], { timeoutMs: 5_000 })) ? ['setpriv', ...wrapper] : [];

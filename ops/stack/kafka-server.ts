@@ -15,6 +15,15 @@ export type KafkaServerOptions = {
   readonly pidFile: string;
   readonly port: number;
   readonly controllerPort: number;
+  readonly listeners?: readonly KafkaListener[];
+};
+
+/** One more port to reach the broker by, where it tells its clients to come back by another one: a proxy's in front of it. */
+export type KafkaListener = {
+  /** Capital letters and digits. */
+  readonly name: string;
+  readonly port: number;
+  readonly advertisedPort: number;
 };
 
 const START_TIMEOUT_MS = 90_000;
@@ -60,17 +69,25 @@ export function kafkaServer(options: KafkaServerOptions): StackServer {
 }
 
 /** The broker's configuration: for one node on this machine, and otherwise as strict as the event log demands of a real one. */
-export function kafkaProperties(options: Pick<KafkaServerOptions, 'dataDir' | 'port' | 'controllerPort'>): string {
-  const { dataDir, port, controllerPort } = options;
+export function kafkaProperties(
+  options: Pick<KafkaServerOptions, 'dataDir' | 'port' | 'controllerPort' | 'listeners'>,
+): string {
+  const { dataDir, port, controllerPort, listeners = [] } = options;
+  const own = { name: 'PLAINTEXT', port, advertisedPort: port };
+  const plain = [own, ...listeners];
   const settings: Readonly<Record<string, string | number | boolean>> = {
     'process.roles': 'broker,controller',
     'node.id': 1,
     'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    listeners: [...plain, { name: 'CONTROLLER', port: controllerPort }].map(addressOf).join(','),
+    'advertised.listeners': plain
+      .map(({ name, advertisedPort }) => addressOf({ name, port: advertisedPort }))
+      .join(','),
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'listener.security.protocol.map': [...plain, { name: 'CONTROLLER' }]
+      .map(({ name }) => `${name}:PLAINTEXT`)
+      .join(','),
     'log.dirs': logDirOf(dataDir),
     'auto.create.topics.enable': false,
     'unclean.leader.election.enable': false,
@@ -149,6 +166,11 @@ async function probeBroker(port: number): Promise<void> {
   }
 }
 
-function logDirOf(dataDir: string): string {
+function addressOf({ name, port }: { name: string; port: number }): string {
+  return `${name}://127.0.0.1:${port}`;
+}
+
+/** Where the broker of a data folder keeps its topics. */
+export function logDirOf(dataDir: string): string {
   return join(dataDir, 'log');
 }

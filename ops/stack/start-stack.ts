@@ -7,7 +7,7 @@ import { freePort, isPortFree } from '../../platform/free-port.ts';
 import { identityOf, isRunning } from '../../platform/process-identity.ts';
 import { ensureTools } from './ensure-tools.ts';
 import { ensureJavaPrograms } from './java-programs.ts';
-import { kafkaServer } from './kafka-server.ts';
+import { type KafkaListener, kafkaServer } from './kafka-server.ts';
 import { PostgresStackServer } from './postgres-stack-server.ts';
 import { redisServer } from './redis-server.ts';
 import { registryServer, registryUrl } from './registry-server.ts';
@@ -20,6 +20,8 @@ export type StackOptions = {
   readonly cacheDir: string;
   /** Ports to use where they are free; another one is chosen (and said so) where they are not, and for those not named here. */
   readonly ports?: Partial<Readonly<Record<ServerName, number>>>;
+  /** More ports of Kafka, for clients that shall reach it by a proxy. */
+  readonly kafkaListeners?: readonly KafkaListener[];
   readonly onProgress: (line: string) => void;
   /** Gives up the start: what runs already is stopped, and `startStack` rejects with the signal's reason. */
   readonly signal?: AbortSignal;
@@ -117,12 +119,14 @@ async function makeServers(options: StackOptions, dataDir: string): Promise<Serv
     port: await portFor(name, options.ports?.[name]),
   });
   // One after the other, so that no two of them choose the same port.
+  const { kafkaListeners: listeners = [] } = options;
+  for (const listener of listeners) taken.add(listener.port);
   const kafka = await place('kafka');
   const registry = await place('registry');
   const postgres = await place('postgres');
   const redis = await place('redis');
   return {
-    kafka: kafkaServer({ programs, ...kafka, controllerPort: await portFor('controller') }),
+    kafka: kafkaServer({ programs, ...kafka, controllerPort: await portFor('controller'), listeners }),
     registry: registryServer({ programs, ...registry }),
     postgres: new PostgresStackServer(postgres),
     redis: redisServer({ command: tools['redis-server'], ...redis }),
