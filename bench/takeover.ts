@@ -1,5 +1,6 @@
 // `node bench/takeover.ts [--runs 5]`: two commands processes on Kafka, one of which goes: by SIGKILL, by SIGTERM, or because the
 // broker does. How long until a command for one of its rooms is accepted, and what passing a command on costs.
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,6 +25,9 @@ const ROOMS = 32;
 const PROBE_MS = 20;
 const GIVE_UP_MS = 60_000;
 const FORWARDS = 2_000;
+const CLIENTS = 8;
+/** Of a client at one command. */
+const ATTEMPTS = 8;
 
 type Node = { url: string; process: RoleProcess };
 type Probe = { at: number; status: number };
@@ -60,7 +64,7 @@ async function measureOnce(servers: Stack): Promise<[string, number][]> {
     LOG_LEVEL: 'warn',
   };
   const [first, second] = [await startNode(env), await startNode(env)];
-  let killed: Node | undefined;
+  const nodes = [first, second];
   try {
     const rooms = await createRooms(first);
     await untilShared(first, [first, second]);
@@ -68,12 +72,14 @@ async function measureOnce(servers: Stack): Promise<[string, number][]> {
     const broker = await measureBrokerRestart(servers, first, rooms[0] ?? '');
     await untilShared(first, [first, second]);
     const handOver = await measureHandOver(first, second, rooms);
-    killed = await startNode(env);
-    await untilShared(first, [first, killed]);
-    const kill = await measureKill(first, killed, rooms);
-    return [...forwarding, ...broker, ...handOver, ...kill];
+    nodes[1] = await startNode(env);
+    await untilShared(first, nodes);
+    const rolling = await measureRollingRestart(nodes, env, rooms);
+    const [kept = first, killed = first] = nodes;
+    const kill = await measureKill(kept, killed, rooms);
+    return [...forwarding, ...broker, ...handOver, ...rolling, ...kill];
   } finally {
-    for (const node of [first, second, killed]) if (node?.process.isRunning) await node.process.stop();
+    for (const node of nodes) if (node.process.isRunning) await node.process.stop();
     await database.drop();
   }
 }
@@ -95,15 +101,14 @@ async function measureKill(kept: Node, gone: Node, rooms: string[]): Promise<[st
   return [['SIGKILL of an owner to first accepted command, s', (accepted - began) / 1_000]];
 }
 
-/** The longest time between two accepted commands for rooms of a process that is told to stop, and how many were not accepted. */
+/** The longest time between two accepted commands for a room of a process that is told to stop. */
 async function measureHandOver(kept: Node, gone: Node, rooms: string[]): Promise<[string, number][]> {
   const room = roomOf(gone, await ownersAt(kept), rooms);
   let isOver = false;
-  let [longest, failed, sent] = [0, 0, 0];
+  let longest = 0;
   const sending = (async () => {
-    for (let last = performance.now(); !isOver; sent++) {
-      if ((await send(kept, room)) !== 201) failed++;
-      else {
+    for (let last = performance.now(); !isOver; ) {
+      if ((await send(kept, room)) === 201) {
         longest = Math.max(longest, performance.now() - last);
         last = performance.now();
       }
@@ -120,8 +125,69 @@ async function measureHandOver(kept: Node, gone: Node, rooms: string[]): Promise
   return [
     ['graceful hand-over: longest time between two accepted commands, s', longest / 1_000],
     ['graceful hand-over: the process has ended after, s', stopMs / 1_000],
-    [`graceful hand-over: commands not accepted, of about ${Math.round(sent / 100) * 100}`, failed],
   ];
+}
+
+/**
+ * Every process is stopped and started again, one after the other, while clients send through all of them as a gateway spreads them:
+ * to another process where a connection is refused, and again with the same commandId where they are told so.
+ */
+async function measureRollingRestart(
+  nodes: Node[],
+  env: Record<string, string>,
+  rooms: string[],
+): Promise<[string, number][]> {
+  const running = [...nodes];
+  let isOver = false;
+  const counts = { commands: 0, toldToTryAgain: 0, failed: 0 };
+  const client = async (number: number): Promise<void> => {
+    for (let turn = number; !isOver; turn++) {
+      counts.commands++;
+      const outcome = await sendAsClients(() => running[turn++ % running.length], rooms[turn % rooms.length] ?? '');
+      counts.toldToTryAgain += outcome.toldToTryAgain;
+      if (!outcome.isAccepted) counts.failed++;
+      await sleep(10);
+    }
+  };
+  const clients = Promise.all(Array.from({ length: CLIENTS }, (_, number) => client(number)));
+  for (const [index, node] of nodes.entries()) {
+    await sleep(500);
+    await node.process.stop();
+    running[index] = await startNode(env);
+    await untilShared(running[index], running);
+  }
+  isOver = true;
+  await clients;
+  nodes.splice(0, nodes.length, ...running);
+  return [
+    ['rolling restart: commands sent', counts.commands],
+    ['rolling restart: answers that said to try again', counts.toldToTryAgain],
+    ['rolling restart: commands that failed', counts.failed],
+  ];
+}
+
+async function sendAsClients(
+  nextNode: () => Node | undefined,
+  chatroomId: string,
+): Promise<{ isAccepted: boolean; toldToTryAgain: number }> {
+  const commandId = randomUUID();
+  let toldToTryAgain = 0;
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const node = nextNode();
+    if (node === undefined) break;
+    try {
+      const answer = await post(node, '/api/v1/messages', { chatroomId, message: 'hello', commandId });
+      await answer.arrayBuffer();
+      if (answer.status === 201) return { isAccepted: true, toldToTryAgain };
+      if (answer.status !== 503) break;
+      toldToTryAgain++;
+      await sleep(Number(answer.headers.get('retry-after')) * 1_000);
+    } catch (error) {
+      // Refused, or ended by a process that is gone: the next one is asked at once.
+      if (!(error instanceof TypeError)) throw error;
+    }
+  }
+  return { isAccepted: false, toldToTryAgain };
 }
 
 /** From the moment at which the restarted broker answers to the first accepted command. */
