@@ -83,9 +83,16 @@ export class HistoryWriter {
       case 'fault':
         if (entry.phase === 'begin') this.#faults.set(entry.fault, (this.#faults.get(entry.fault) ?? 0) + 1);
         break;
-      default:
-        // The rest is for the checker alone.
+      // These are for the checker alone.
+      case 'connected':
+      case 'disconnected':
+      case 'joining':
+      case 'joined':
+      case 'join-refused':
+      case 'left-room':
         break;
+      default:
+        entry satisfies never;
     }
   }
 }

@@ -70,6 +70,7 @@ async function provoke(servers: KafkaServers, scenario: Scenario, options: Plant
       cluster,
       history: new HistoryWriter(join(runDir, 'history.jsonl')),
       disturb: scenario.disturb,
+      ...(scenario.afterRest === undefined ? {} : { afterRest: scenario.afterRest }),
       patienceMs: PATIENCE_MS,
     });
     return Object.entries(report.violationsByCheck).map(([check, count]) => `${check} (${count})`);

@@ -14,6 +14,8 @@ export type RunOptions = {
   seed: string;
   /** Breaks things under load, and puts them right again. */
   disturb: (scene: Scene) => Promise<void>;
+  /** Once all is at rest, and before it is looked at. */
+  afterRest?: (scene: Scene) => Promise<void>;
   /** Milliseconds that the system may take to come to rest afterwards. */
   patienceMs: number;
   onProgress: (line: string) => void;
@@ -66,13 +68,15 @@ export async function carryOut(options: RunOptions): Promise<RunResult> {
   const talking = load.run();
   await untilWorking({ cluster, history, onViolation, signal }, []);
   onProgress(`load: ${load.rooms.all.length} rooms, ${load.clients.length} clients; faults begin`);
-  await disturb({ cluster, load, history, random: random.fork('faults'), onViolation });
+  const scene: Scene = { cluster, load, history, random: random.fork('faults'), onViolation };
+  await disturb(scene);
   const { longestSilenceMs } = history.counts;
   load.finish();
   await talking;
   signal.throwIfAborted();
   onProgress('all is whole again; waiting until everybody has seen everything');
   await comeToRest({ cluster, load, patienceMs, onViolation });
+  await options.afterRest?.(scene);
   await history.close();
   load.stop();
   // Sockets close first, so that nobody is cut off by the stop.

@@ -34,7 +34,7 @@ export class NoClusterError extends Error {
 }
 
 /** A fault that was asked for cannot be had on this machine. */
-export class ImpossibleFaultError extends Error {
+class ImpossibleFaultError extends Error {
   override readonly name = 'ImpossibleFaultError';
   readonly code = 'impossible_fault';
   readonly retryable = false;

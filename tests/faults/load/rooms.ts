@@ -11,7 +11,7 @@ export type RoomKnown = {
 };
 
 /** Rooms of one run; then no client makes another. */
-export const MAX_ROOMS = 30;
+const MAX_ROOMS = 30;
 
 export class Rooms {
   readonly #rooms = new Map<string, RoomKnown>();

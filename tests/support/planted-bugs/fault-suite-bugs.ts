@@ -17,6 +17,13 @@ export const FAULT_SUITE_BUGS: readonly PlantedBug[] = [
     why: 'a projector that was frozen moves the checkpoint back over what others have done',
   },
   {
+    name: 'snapshots-at-a-wrong-offset',
+    file: 'commands/partition/snapshot-set.ts',
+    find: 'const { nextOffset: offset, events, lastEvent, remembered } = this.#state;',
+    replace: 'const { nextOffset, events, lastEvent, remembered } = this.#state; const offset = nextOffset + 2;',
+    why: 'who begins with the snapshot never sees what lies between the two offsets',
+  },
+  {
     name: 'resumes-one-too-far',
     file: 'realtime/rooms/send-missed.ts',
     find: 'let version = after;',
