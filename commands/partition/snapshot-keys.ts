@@ -43,6 +43,7 @@ export function parseKey(text: string): SnapshotKey | null {
       const [, version, index, stream = ''] = PIECE.exec(rest) ?? [];
       return { set, kind, stream, version: Number(version), index: Number(index) };
     }
+    case undefined:
     default:
       return null;
   }
