@@ -31,7 +31,7 @@ export function toKey(key: SnapshotKey): string {
 
 /** Null for a key that is none of these. */
 export function parseKey(text: string): SnapshotKey | null {
-  const [, set = '', kind, rest = ''] = KEY.exec(text) ?? [];
+  const [, set = '', kind = '', rest = ''] = KEY.exec(text) ?? [];
   switch (kind) {
     case 'marker':
       return { set, kind };
@@ -43,7 +43,6 @@ export function parseKey(text: string): SnapshotKey | null {
       const [, version, index, stream = ''] = PIECE.exec(rest) ?? [];
       return { set, kind, stream, version: Number(version), index: Number(index) };
     }
-    case undefined:
     default:
       return null;
   }
