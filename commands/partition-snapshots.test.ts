@@ -159,7 +159,7 @@ describe('an owner with snapshots', () => {
       return keysOf('marker').some((key) => key.startsWith('000000000002-'));
     });
     await restart();
-    assert.ok(reads.from > 30);
+    assert.notEqual(reads.from, 0);
   });
 
   describe('SNAP-5 does not use', () => {

@@ -31,7 +31,7 @@ export function toKey(key: SnapshotKey): string {
 
 /** Null for a key that is none of these. */
 export function parseKey(text: string): SnapshotKey | null {
-  const [, set = '', kind, rest = ''] = KEY.exec(text) ?? [];
+  const [, set = '', kind = '', rest = ''] = KEY.exec(text) ?? [];
   switch (kind) {
     case 'marker':
       return { set, kind };

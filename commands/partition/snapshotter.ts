@@ -63,7 +63,7 @@ export class Snapshotter {
     const { state, metrics, everyEvents } = this.#deps;
     if (this.#hasEnded) return;
     metrics.eventsSinceSnapshot(state.partition, this.#eventsBehind);
-    if (this.#running === null && this.#eventsBehind >= everyEvents) this.#run(this.#catchUpSlowly());
+    if (this.#running === null && this.#eventsBehind >= everyEvents) void this.#run(this.#catchUpSlowly());
   }
 
   /**
