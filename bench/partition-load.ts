@@ -12,7 +12,7 @@ import { openCodec } from '../event-log/codec/codec.ts';
 import { folderSchemas } from '../event-log/codec/folder-schemas.ts';
 import type { EventLog, NewRecord } from '../event-log/event-log.ts';
 import { openKafkaEventLog } from '../event-log/kafka/kafka-event-log.ts';
-import { openKafkaSnapshotStore } from '../event-log/kafka/kafka-snapshot-store.ts';
+import { openSnapshotStore } from '../event-log/open-snapshot-store.ts';
 import { openPostgresEventLog } from '../event-log/postgres/postgres-event-log.ts';
 import { openPostgresSnapshotStore } from '../event-log/postgres/postgres-snapshot-store.ts';
 import type { SnapshotStore } from '../event-log/snapshot-store.ts';
@@ -76,7 +76,8 @@ function openLog(): Promise<EventLog> {
 
 function openStore(): Promise<SnapshotStore> {
   if (way === 'postgres') return openPostgresSnapshotStore(onPostgres());
-  return openKafkaSnapshotStore({ ...onKafka(), topic: `${name}.snapshots` });
+  const settings = { kind: 'kafka', registryUrl: '', topic: `${name}.events`, ...onKafka() } as const;
+  return openSnapshotStore(settings, { logger, clientId: 'bench' });
 }
 
 function onPostgres() {

@@ -151,8 +151,7 @@ describe('an owner with snapshots', () => {
     await side.stop();
     await faults.refuse();
     side = await openSide();
-    const readFrom = () => reads.from;
-    assert.equal(readFrom(), 0);
+    assert.equal(reads.from, 0);
     assert.equal(mustAccept(await side.execute(send())).version, 32);
     await faults.accept();
     await until('the set is written', async () => {
@@ -160,7 +159,7 @@ describe('an owner with snapshots', () => {
       return keysOf('marker').some((key) => key.startsWith('000000000002-'));
     });
     await restart();
-    assert.ok(readFrom() > 30);
+    assert.notEqual(reads.from, 0);
   });
 
   describe('SNAP-5 does not use', () => {

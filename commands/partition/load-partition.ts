@@ -24,9 +24,10 @@ export type LoadedPartition = {
   highestSet: number | null;
 };
 
-/** Times that the store is asked, and milliseconds between them: beyond that reading the log is quicker than waiting. */
-const STORE_ATTEMPTS = 3;
-const STORE_PAUSE_MS = 200;
+/** Times that something is asked, milliseconds between them, and altogether: beyond that reading the log is quicker than waiting. */
+const ATTEMPTS = 3;
+const PAUSE_MS = 200;
+const PATIENCE_MS = 2_000;
 
 export class PartitionLoader {
   readonly #deps: PartitionLoaderDeps;
@@ -83,27 +84,30 @@ export class PartitionLoader {
   /** Null where the store could not be read. */
   async #findSnapshot(snapshots: SnapshotStore): Promise<FoundSnapshot | null> {
     const { partition, time, signal, logger, bounds } = this.#deps;
+    const began = time.now();
     for (let attempt = 1; ; attempt++) {
       try {
         return await readSnapshot(snapshots.read(partition), time, bounds);
       } catch (error) {
         if (!(error instanceof SnapshotStoreError)) throw error;
-        if (attempt === STORE_ATTEMPTS || signal.aborted) {
+        if (attempt === ATTEMPTS || time.now() - began > PATIENCE_MS || signal.aborted) {
           logger.warn({ err: error }, 'the snapshot store cannot be read: the log is read from its beginning');
           return null;
         }
       }
-      await time.pause(STORE_PAUSE_MS, signal);
+      await time.pause(PAUSE_MS, signal);
     }
   }
 
   /** Whether the log is the one that the snapshot was made of: it has the snapshot's last event where that was. */
   async #misfitOf({ rooms, nextOffset, lastEvent }: PartitionSnapshot): Promise<SnapshotUnusableError | null> {
-    const { log, codec, partition } = this.#deps;
-    const head = await log.head(partition);
-    const isAhead = nextOffset > head || lastEvent.offset >= nextOffset;
-    if (isAhead || [...rooms.values()].some(({ lastOffset }) => lastOffset >= head)) {
-      return new SnapshotUnusableError(`it knows of more than the log, which ends at ${head}`);
+    const { log, codec, partition, time, signal } = this.#deps;
+    let end = Math.max(nextOffset, lastEvent.offset + 1);
+    for (const { lastOffset } of rooms.values()) end = Math.max(end, lastOffset + 1);
+    // A leader that is new may not know yet how much of its log is acknowledged.
+    for (let attempt = 1; (await log.head(partition)) < end; attempt++) {
+      if (attempt === ATTEMPTS) return new SnapshotUnusableError(`it reaches to ${end}, and the log does not`);
+      await time.pause(PAUSE_MS, signal);
     }
     for await (const batch of log.read(partition, lastEvent.offset, lastEvent.offset + 1)) {
       const { records } = await decodeBatch(codec, batch);

@@ -172,9 +172,12 @@ export function commandKey(who: { actor: Actor; onBehalfOf: Actor | null }, comm
   return `${subjectOf(who).userId}\0${commandId}`;
 }
 
-/** The same text in one piece: V8 keeps a joined text as its parts, which take half as much again, until one looks into it. */
+/**
+ * The same text in one piece: V8 keeps a joined text as its parts, which take half as much again, until somebody looks into it. (And
+ * looks so that the compiler cannot know the answer, else nobody looks.)
+ */
 function flat(text: string): string {
-  return text.charCodeAt(0) >= 0 ? text : '';
+  return text.charCodeAt(0) > 0 ? text : text.slice();
 }
 
 /** The id of what the event made. */

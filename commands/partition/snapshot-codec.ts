@@ -7,7 +7,7 @@ import avro from 'avsc';
 import { Map as ImmutableMap, Set as ImmutableSet } from 'immutable';
 import { MAX_SNAPSHOT_VALUE_BYTES } from '../../event-log/snapshot-store.ts';
 import type { ExistingRoom } from '../chatroom/state.ts';
-import { type MadeId, type Note, toMadeId } from './command-columns.ts';
+import { type Note, toMadeId } from './command-columns.ts';
 import type { LastEvent, Room } from './partition-state.ts';
 import type { NoteRun } from './remembered-commands.ts';
 
@@ -35,7 +35,7 @@ export type Piece = { members: readonly Member[]; invited: readonly string[] };
 export type Segment = {
   /** Whether the commands are what was left after forgetting, or came in this order and some are to be forgotten. */
   isRest: boolean;
-  runs: { stream: string; notes: Note[] }[];
+  runs: readonly NoteRun[];
 };
 type Member = { userId: string; username: string };
 
@@ -73,37 +73,41 @@ const pieceType = typeOf('Piece', [
   { name: 'invited', type: invited },
 ]);
 
-const noteType = {
-  name: 'Note',
+const longs = { type: 'array', items: 'long' } as const;
+
+/** In columns, like what they are read into: a record and a piece of bytes for each command would take twice the time to read. */
+const runType = {
+  name: 'Run',
   type: 'record',
   fields: [
-    { name: 'key', type: 'string' },
-    { name: 'fingerprint', type: 'long' },
-    // A UUID's bytes, or none: then otherId, or where that is empty the room itself.
-    { name: 'uuid', type: 'bytes' },
-    { name: 'otherId', type: 'string' },
-    { name: 'version', type: 'long' },
-    { name: 'offset', type: 'long' },
-    { name: 'occurredAt', type: 'long' },
+    { name: 'stream', type: 'string' },
+    { name: 'keys', type: { type: 'array', items: 'string' } },
+    { name: 'fingerprints', type: longs },
+    { name: 'versions', type: longs },
+    { name: 'offsets', type: longs },
+    { name: 'times', type: longs },
+    // One after the other. Where a command's id is no UUID it stands among the others; an empty one is the room itself.
+    { name: 'uuids', type: 'bytes' },
+    {
+      name: 'others',
+      type: {
+        type: 'array',
+        items: {
+          name: 'Other',
+          type: 'record',
+          fields: [
+            { name: 'index', type: 'int' },
+            { name: 'id', type: 'string' },
+          ],
+        },
+      },
+    },
   ],
 } as const;
 
 const segmentType = typeOf('Segment', [
   { name: 'isRest', type: 'boolean' },
-  {
-    name: 'runs',
-    type: {
-      type: 'array',
-      items: {
-        name: 'Run',
-        type: 'record',
-        fields: [
-          { name: 'stream', type: 'string' },
-          { name: 'notes', type: { type: 'array', items: noteType } },
-        ],
-      },
-    },
-  },
+  { name: 'runs', type: { type: 'array', items: runType } },
 ]);
 
 const markerType = typeOf('Marker', [
@@ -222,31 +226,35 @@ export function decodePiece(value: Buffer): Piece {
 
 /** The commands in segments of bounded size, in their order. */
 export function* encodeSegments(isRest: boolean, runs: Iterable<NoteRun>): Generator<Buffer> {
-  let segment: EncodedSegment = { isRest, runs: [] };
+  let written: RunWriter[] = [];
   let bytes = 0;
+  const take = () => {
+    const value = framed(segmentType, 0, { isRest, runs: written.map((run) => run.encoded()) });
+    written = [];
+    bytes = 0;
+    return value;
+  };
   for (const { stream, notes } of runs) {
-    let run: EncodedSegment['runs'][number] | null = null;
+    let run: RunWriter | null = null;
     for (const note of notes) {
       if (run === null) {
-        run = { stream, notes: [] };
-        segment.runs.push(run);
-        bytes += maxBytes(stream);
+        run = new RunWriter(stream);
+        written.push(run);
+        bytes += maxBytes(stream) + NUMBERS_BYTES;
       }
-      run.notes.push(toEncodedNote(note));
+      run.add(note);
       bytes += maxBytes(note.key) + NUMBERS_BYTES + (typeof note.id === 'string' ? maxBytes(note.id) : 0);
       if (bytes <= FULL_BYTES) continue;
-      yield framed(segmentType, 0, segment);
-      segment = { isRest, runs: [] };
+      yield take();
       run = null;
-      bytes = 0;
     }
   }
-  if (bytes > 0) yield framed(segmentType, 0, segment);
+  if (bytes > 0) yield take();
 }
 
 export function decodeSegment(value: Buffer): Segment {
-  const { isRest, runs } = unframed<EncodedSegment>(segmentType, value);
-  return { isRest, runs: runs.map(({ stream, notes }) => ({ stream, notes: notes.map(toNote) })) };
+  const { isRest, runs } = unframed<{ isRest: boolean; runs: EncodedRun[] }>(segmentType, value);
+  return { isRest, runs: runs.map((run) => ({ stream: run.stream, notes: notesOf(run) })) };
 }
 
 /** The version of the state that a value was written with; null where it is none of these values. */
@@ -259,22 +267,56 @@ export function orderOf(value: Buffer): number {
   return value.length < FRAME_BYTES ? -1 : value.readDoubleBE(2);
 }
 
-type EncodedNote = Omit<Note, 'id'> & { uuid: Buffer; otherId: string };
-type EncodedSegment = { isRest: boolean; runs: { stream: string; notes: EncodedNote[] }[] };
+type EncodedRun = {
+  stream: string;
+  keys: string[];
+  fingerprints: number[];
+  versions: number[];
+  offsets: number[];
+  times: number[];
+  uuids: Buffer;
+  others: { index: number; id: string }[];
+};
 
-const NO_BYTES = Buffer.alloc(0);
-/** At most what a note takes besides its texts. */
+const UUID_BYTES = 16;
+const NO_UUID = new Uint8Array(UUID_BYTES);
+/** At most what a note, or a run, takes besides its texts. */
 const NUMBERS_BYTES = 80;
 
-function toEncodedNote({ key, fingerprint, id, version, offset, occurredAt }: Note): EncodedNote {
-  const made = typeof id === 'string' ? toMadeId(id) : id;
-  const uuid = made instanceof Uint8Array ? Buffer.from(made) : NO_BYTES;
-  return { key, fingerprint, uuid, otherId: typeof made === 'string' ? made : '', version, offset, occurredAt };
+class RunWriter {
+  readonly #run: Omit<EncodedRun, 'uuids'>;
+  readonly #uuids: Uint8Array[] = [];
+
+  constructor(stream: string) {
+    this.#run = { stream, keys: [], fingerprints: [], versions: [], offsets: [], times: [], others: [] };
+  }
+
+  add({ key, fingerprint, id, version, offset, occurredAt }: Note): void {
+    const { keys, fingerprints, versions, offsets, times, others } = this.#run;
+    const made = typeof id === 'string' ? toMadeId(id) : id;
+    if (!(made instanceof Uint8Array)) others.push({ index: keys.length, id: made ?? '' });
+    this.#uuids.push(made instanceof Uint8Array ? made : NO_UUID);
+    keys.push(key);
+    fingerprints.push(fingerprint);
+    versions.push(version);
+    offsets.push(offset);
+    times.push(occurredAt);
+  }
+
+  encoded(): EncodedRun {
+    return { ...this.#run, uuids: Buffer.concat(this.#uuids) };
+  }
 }
 
-function toNote({ key, fingerprint, uuid, otherId, version, offset, occurredAt }: EncodedNote): Note {
-  const id: MadeId = uuid.length > 0 ? uuid : otherId === '' ? null : otherId;
-  return { key, fingerprint, id, version, offset, occurredAt };
+function* notesOf({ keys, fingerprints, versions, offsets, times, uuids, others }: EncodedRun): Generator<Note> {
+  const idByIndex = new Map(others.map(({ index, id }) => [index, id === '' ? null : id]));
+  for (const [index, key] of keys.entries()) {
+    const other = idByIndex.get(index);
+    const id =
+      other === undefined ? new Uint8Array(uuids.buffer, uuids.byteOffset + UUID_BYTES * index, UUID_BYTES) : other;
+    const [fingerprint, version] = [fingerprints[index] ?? 0, versions[index] ?? 0];
+    yield { key, fingerprint, id, version, offset: offsets[index] ?? 0, occurredAt: times[index] ?? 0 };
+  }
 }
 
 function pieceOf({ members: all, invited: guests }: ExistingRoom): Piece {

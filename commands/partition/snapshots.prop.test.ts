@@ -188,7 +188,7 @@ async function load(log: EventLog, store: SnapshotStore | null) {
 /** Pauses are over at once, but for those that wait for something else to end. */
 const quickTime: Time = {
   now: () => performance.now(),
-  pause: (ms, signal) =>
+  pause: (ms, signal?: AbortSignal) =>
     new Promise((resolve) => {
       signal.addEventListener('abort', () => resolve());
       if (ms < 5_000 || signal.aborted) setImmediate(resolve);
