@@ -4,8 +4,8 @@ import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 export type Time = {
   /** Milliseconds since some moment. */
   now(): number;
-  /** Resolves after so many milliseconds, or as soon as the signal aborts. */
-  pause(ms: number, signal: AbortSignal): Promise<void>;
+  /** Resolves after so many milliseconds, or as soon as the signal, if any, aborts. */
+  pause(ms: number, signal?: AbortSignal): Promise<void>;
   /** Resolves when all that has arrived in this turn of the event loop has been handled. */
   nextTurn(): Promise<void>;
   /** Calls `run` every so many milliseconds until what it returns is called. */
@@ -16,7 +16,7 @@ export const systemTime: Time = {
   now: () => performance.now(),
   async pause(ms, signal) {
     // Being woken by the signal is no failure; the caller looks at it next.
-    await delay(ms, undefined, { signal }).catch(() => undefined);
+    await delay(ms, undefined, signal && { signal }).catch(() => undefined);
   },
   nextTurn: () => turn(),
   every(ms, run) {

@@ -190,8 +190,8 @@ const quickTime: Time = {
   now: () => performance.now(),
   pause: (ms, signal?: AbortSignal) =>
     new Promise((resolve) => {
-      signal.addEventListener('abort', () => resolve());
-      if (ms < 5_000 || signal.aborted) setImmediate(resolve);
+      signal?.addEventListener('abort', () => resolve());
+      if (ms < 5_000 || signal?.aborted) setImmediate(resolve);
     }),
   nextTurn: () => new Promise((resolve) => setImmediate(resolve)),
   every: () => () => undefined,

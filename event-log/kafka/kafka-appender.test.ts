@@ -3,7 +3,8 @@ import { describe, it } from 'mocha';
 import { withDeadline } from '../../platform/lifecycle.ts';
 import { brokerAnsweringProduce } from '../../tests/support/memory-brokers.ts';
 import { LogUnavailableError, OutcomeUnknownError } from '../event-log.ts';
-import { KafkaAppender, type LeaderConnections, MAX_BATCH_BYTES } from './kafka-appender.ts';
+import { KafkaAppender, MAX_BATCH_BYTES } from './kafka-appender.ts';
+import type { LeaderConnections } from './kafka-connections.ts';
 
 const RECORDS = [
   { key: 'room-1', value: Buffer.from('one') },

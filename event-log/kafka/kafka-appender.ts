@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { withDeadline } from '../../platform/lifecycle.ts';
 import { LIMITS } from '../../schemas/limits.ts';
 import { type AppendResult, LogUnavailableError, type NewRecord, OutcomeUnknownError } from '../event-log.ts';
-import type { KafkaConnection, KafkaConnections } from './kafka-connections.ts';
+import type { KafkaConnection, LeaderConnections } from './kafka-connections.ts';
 import { encodeAppend, encodeBarrier } from './record-batch.ts';
 import { produceRequest } from './requests.ts';
 
@@ -27,9 +27,6 @@ const NEVER_WRITTEN: ReadonlyMap<number, string> = new Map([
   [29, 'writing to the topic is not allowed'],
   [87, 'the broker found a record invalid'],
 ]);
-
-/** What the appender needs of its connections. */
-export type LeaderConnections = Pick<KafkaConnections, 'toLeader'>;
 
 export class KafkaAppender {
   readonly #lanes: readonly LeaderConnections[];

@@ -33,6 +33,9 @@ export type KafkaConnection = {
   retire(): void;
 };
 
+/** What appending and reading need of them. */
+export type LeaderConnections = Pick<KafkaConnections, 'toLeader'>;
+
 type Broker = Awaited<ReturnType<Cluster['findBroker']>>;
 type RawConnection = Awaited<ReturnType<Broker['connectionPool']['getConnection']>>;
 

@@ -4,6 +4,7 @@
 // An append is acknowledged when all in-sync replicas have it. With one replica that is its memory: it outlives a crash of the
 // process, and a power cut only if the broker runs with log.flush.interval.messages=1.
 import assert from 'node:assert/strict';
+import { systemTime } from '../../platform/time.ts';
 import {
   type AppendResult,
   type EventLog,
@@ -72,7 +73,7 @@ class KafkaEventLog implements EventLog {
     );
     this.#reading = new KafkaConnections(connectionOptions(options, readTimeoutMs));
     this.#appender = new KafkaAppender(this.#appending, topic, appendTimeoutMs);
-    this.#reader = new KafkaReader(this.#reading, topic, readTimeoutMs);
+    this.#reader = new KafkaReader(this.#reading, topic, readTimeoutMs, systemTime);
   }
 
   append(partition: number, expectedOffset: number, records: readonly NewRecord[]): Promise<AppendResult> {

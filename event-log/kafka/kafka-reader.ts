@@ -1,8 +1,8 @@
 // Reading that ends: ranges, heads, offsets of times.
-import { setTimeout as wait } from 'node:timers/promises';
+import type { Time } from '../../platform/time.ts';
 import { type LogBatch, LogUnavailableError, OffsetOutOfRangeError } from '../event-log.ts';
 import { LogCorruptError } from './batch-format.ts';
-import type { KafkaConnections } from './kafka-connections.ts';
+import type { LeaderConnections } from './kafka-connections.ts';
 import { decodeBatches } from './record-batch.ts';
 import {
   type FetchedPartition,
@@ -23,15 +23,17 @@ const RETRY_MS = 50;
 const OFFSET_OUT_OF_RANGE = 1;
 
 export class KafkaReader {
-  readonly #connections: KafkaConnections;
+  readonly #connections: LeaderConnections;
   readonly #topic: string;
   readonly #timeoutMs: number;
+  readonly #time: Time;
 
   /** `timeoutMs` bounds every single question, and the time a read may go without getting on. */
-  constructor(connections: KafkaConnections, topic: string, timeoutMs: number) {
+  constructor(connections: LeaderConnections, topic: string, timeoutMs: number, time: Time) {
     this.#connections = connections;
     this.#topic = topic;
     this.#timeoutMs = timeoutMs;
+    this.#time = time;
   }
 
   async head(partition: number): Promise<number> {
@@ -46,7 +48,7 @@ export class KafkaReader {
 
   async *read(partition: number, from: number, to: number): AsyncGenerator<LogBatch> {
     let next = from;
-    let progressAt = performance.now();
+    let progressAt = this.#time.now();
     while (next < to) {
       try {
         const batch = decodeFetched(await this.#fetch(partition, next), next);
@@ -54,15 +56,15 @@ export class KafkaReader {
           next = Math.min(batch.nextOffset, to);
           yield { ...batch, records: batch.records.filter(({ offset }) => offset < to), nextOffset: next };
           // The time that whoever reads spends on the batch is not ours.
-          progressAt = performance.now();
+          progressAt = this.#time.now();
           continue;
         }
       } catch (error) {
         if (!(error instanceof LogUnavailableError)) throw error;
-        if (performance.now() - progressAt > this.#timeoutMs) throw error;
-        await wait(RETRY_MS);
+        if (this.#time.now() - progressAt > this.#timeoutMs) throw error;
+        await this.#time.pause(RETRY_MS);
       }
-      if (performance.now() - progressAt > this.#timeoutMs) {
+      if (this.#time.now() - progressAt > this.#timeoutMs) {
         throw new LogUnavailableError(`partition ${partition} cannot be read beyond offset ${next} yet, wanted ${to}`);
       }
     }

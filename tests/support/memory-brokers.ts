@@ -3,8 +3,7 @@
 import { LogUnavailableError } from '../../event-log/event-log.ts';
 import { ByteReader } from '../../event-log/kafka/byte-reader.ts';
 import { ByteWriter } from '../../event-log/kafka/byte-writer.ts';
-import type { LeaderConnections } from '../../event-log/kafka/kafka-appender.ts';
-import type { KafkaConnection } from '../../event-log/kafka/kafka-connections.ts';
+import type { KafkaConnection, LeaderConnections } from '../../event-log/kafka/kafka-connections.ts';
 import type { FollowerConnections } from '../../event-log/kafka/kafka-follower.ts';
 import { encodeAppend } from '../../event-log/kafka/record-batch.ts';
 import type { KafkaRequest } from '../../event-log/kafka/requests.ts';

@@ -103,11 +103,39 @@ export const APPEND_PROTOCOL_BUGS: readonly PlantedBug[] = [
     why: 'a command that comes twice while its partition is busy is done twice',
   },
   {
-    name: 'forgets-what-landed',
+    name: 'skips-one-beyond-the-barrier',
     file: 'commands/partition-owner.ts',
     find: 'this.#state.skipTo(barrier + 1);',
     replace: 'this.#state.skipTo(barrier + 2);',
-    why: 'the prediction after a barrier is one too high, so nothing that is appended ever counts, or it skips what was written',
+    why: 'what another owner writes right after a barrier is never read',
+  },
+  {
+    name: 'acknowledges-what-did-not-land',
+    file: 'commands/partition-owner.ts',
+    find: 'if (hasLanded) this.#answer(batch, expectedOffset);',
+    replace: 'this.#answer(batch, expectedOffset);',
+    why: 'a barrier is written, and what was found below it is not looked at',
+  },
+  {
+    name: 'takes-anothers-event-for-its-own',
+    file: 'commands/partition/append-batch.ts',
+    find: 'return this.events[0]?.metadata.eventId === event.metadata.eventId;',
+    replace: 'return this.events[0]?.metadata.version === event.metadata.version;',
+    why: 'below the barrier lies what another owner wrote, and the own batch is taken for landed',
+  },
+  {
+    name: 'reads-further-than-told',
+    file: 'event-log/kafka/kafka-reader.ts',
+    find: 'records: batch.records.filter(({ offset }) => offset < to)',
+    replace: 'records: batch.records',
+    why: 'records are read once too early and once more in their turn',
+  },
+  {
+    name: 'decides-no-more-after-a-fault',
+    file: 'commands/partition-owner.ts',
+    find: 'this.#waiting.rewind();',
+    replace: '',
+    why: 'commands whose append came to nothing wait for ever',
   },
 ];
 
