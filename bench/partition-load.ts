@@ -76,7 +76,8 @@ function openLog(): Promise<EventLog> {
 
 function openStore(): Promise<SnapshotStore> {
   if (way === 'postgres') return openPostgresSnapshotStore(onPostgres());
-  const settings = { kind: 'kafka', registryUrl: '', topic: `${name}.events`, ...onKafka() } as const;
+  const rest = { kind: 'kafka', registryUrl: '', ownerSessionMs: 6_000 } as const;
+  const settings = { ...rest, topic: `${name}.events`, ...onKafka() };
   return openSnapshotStore(settings, { logger, clientId: 'bench' });
 }
 
