@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
+import pg from 'pg';
 import { Registry } from 'prom-client';
 import { createCommandMetrics } from '../commands/metrics.ts';
 import { PartitionOwner } from '../commands/partition-owner.ts';
@@ -12,7 +13,8 @@ import { openCodec } from '../event-log/codec/codec.ts';
 import { folderSchemas } from '../event-log/codec/folder-schemas.ts';
 import type { EventLog, NewRecord } from '../event-log/event-log.ts';
 import { openKafkaEventLog } from '../event-log/kafka/kafka-event-log.ts';
-import { openSnapshotStore } from '../event-log/open-snapshot-store.ts';
+import { openKafkaSnapshotStore } from '../event-log/kafka/kafka-snapshot-store.ts';
+import { snapshotTopicOf } from '../event-log/open-snapshot-store.ts';
 import { openPostgresEventLog } from '../event-log/postgres/postgres-event-log.ts';
 import { openPostgresSnapshotStore } from '../event-log/postgres/postgres-snapshot-store.ts';
 import type { SnapshotStore } from '../event-log/snapshot-store.ts';
@@ -22,6 +24,7 @@ import { systemTime } from '../platform/time.ts';
 import { type Command, streamOfRoom } from '../schemas/commands.ts';
 import type { ChatEvent } from '../schemas/generated/events.ts';
 import { isRejection } from '../schemas/rejections.ts';
+import { withKafkaAdmin } from '../tests/support/kafka-harness.ts';
 import { stackEnv } from '../tests/support/stack-env.ts';
 
 const { values, positionals } = parseArgs({
@@ -54,6 +57,7 @@ if (phase === 'all') {
     'from-snapshot',
   ])
     await inOwnProcess(next);
+  await drop();
 } else {
   const log = await openLog();
   if (phase === 'fill') await fill(log);
@@ -76,9 +80,19 @@ function openLog(): Promise<EventLog> {
 
 function openStore(): Promise<SnapshotStore> {
   if (way === 'postgres') return openPostgresSnapshotStore(onPostgres());
-  const rest = { kind: 'kafka', registryUrl: '', ownerSessionMs: 6_000 } as const;
-  const settings = { ...rest, topic: `${name}.events`, ...onKafka() };
-  return openSnapshotStore(settings, { logger, clientId: 'bench' });
+  return openKafkaSnapshotStore({ ...onKafka(), topic: snapshotTopicOf(`${name}.events`) });
+}
+
+async function drop(): Promise<void> {
+  if (way !== 'postgres') {
+    const topics = [`${name}.events`, snapshotTopicOf(`${name}.events`)];
+    await withKafkaAdmin((admin) => admin.deleteTopics({ topics }));
+    return;
+  }
+  const client = new pg.Client(stackEnv.databaseUrl());
+  await client.connect();
+  await client.query(`drop schema ${name} cascade`);
+  await client.end();
 }
 
 function onPostgres() {

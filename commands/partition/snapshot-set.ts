@@ -42,7 +42,7 @@ type Captured = {
 type RoomInPieces = Pieces & { members: ImmutableMap<string, string>; invited: ImmutableSet<string> };
 
 /** Remembered commands are all written anew when the segments hold so many times as many. */
-const MAX_SEGMENTS_RATIO = 2;
+const MAX_SEGMENTS_RATIO = 1.5;
 
 export class SnapshotSet {
   readonly id: string;
