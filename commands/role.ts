@@ -49,7 +49,7 @@ export type CommandsRoleDeps = {
 export type CommandsRole = Role & { commands: CommandPort };
 
 /** Milliseconds that a process which stops waits for others to take its partitions. */
-const HAND_OVER_MS = 5_000;
+const HAND_OVER_MS = 3_000;
 
 /**
  * Owns nothing before onOpen(): the others must be able to pass commands on to it from the moment that a partition is its own.
