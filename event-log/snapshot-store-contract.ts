@@ -97,7 +97,7 @@ function describeKeeping(open: OpenSnapshotHarness): void {
   it(
     'takes many entries at once, more than one request holds, and gives them in pieces',
     onFreshStore(open, async ({ store }) => {
-      const entries = Array.from({ length: 5_000 }, (_, index) => entry(`key ${index}`, `${index} `.repeat(100)));
+      const entries = Array.from({ length: 5_000 }, (_, index) => entry(`key ${index}`, `${index} `.repeat(600)));
       await store.write(0, entries);
       let pieces = 0;
       for await (const piece of store.read(0)) pieces += piece.length > 0 ? 1 : 0;
