@@ -24,7 +24,7 @@ const JOBS = 2;
  * two cores they would measure that one.
  */
 const ALONE =
-  /^commands\/(partition-owner\.test|write-side\.int\.test|client\/command-order\.test)\.ts$|kafka-idle|^tests\/faults\/faults\./;
+  /^commands\/(command-router\.test|partition-owner\.test|write-side\.int\.test|client\/command-order\.test)\.ts$|kafka-idle|^tests\/faults\/faults\./;
 /** A run that takes longer hangs: it is ended and counts as failed. */
 const MAX_RUN_MS = 20 * 60_000;
 const SUMMARY = /^(\d+) passed, (\d+) failed$/;
