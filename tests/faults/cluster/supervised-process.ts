@@ -27,6 +27,8 @@ const RESTART_MS = 300;
 /** A process that ends by itself again and again is started at this pace at last. */
 const MAX_RESTART_MS = 3_000;
 const STOP_MS = 20_000;
+/** Milliseconds in which a process may still be loading its modules, on a busy machine. */
+const LOADING_MS = 3_000;
 const READY_TIMEOUT_MS = 3_000;
 const POLL_MS = 50;
 
@@ -40,6 +42,7 @@ export class SupervisedProcess {
   #isSupervised = false;
   #isEndWanted = false;
   #quickEnds = 0;
+  #startedAt = 0;
 
   constructor(options: ProcessOptions) {
     this.name = options.name;
@@ -117,9 +120,12 @@ export class SupervisedProcess {
     this.#isEndWanted = true;
     const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
     const ended = once(child, 'exit');
+    const ranMs = performance.now() - this.#startedAt;
     child.kill(signal);
     await ended;
     clearTimeout(late);
+    // One that is still being loaded has nothing yet that takes the signal, and nothing to bring to an end either.
+    if (child.signalCode === signal && ranMs < LOADING_MS) return 0;
     return child.exitCode;
   }
 
@@ -140,6 +146,7 @@ export class SupervisedProcess {
     this.#child = child;
     this.#isEndWanted = false;
     const startedAt = performance.now();
+    this.#startedAt = startedAt;
     child.once('exit', (code, signal) => {
       this.endings.push({ at: Date.now(), code, signal, wanted: this.#isEndWanted });
       if (!this.#isSupervised) return;
