@@ -124,6 +124,18 @@ export async function startPostgresServer(options: PostgresServerOptions): Promi
   return toServer(context, running, lock);
 }
 
+/**
+ * The server that runs on a data folder, as its owner connects to it; null where none does. It stays its owner's: it may end at any
+ * moment, and whoever uses it like this does not hold the data lock.
+ */
+export async function findRunningServer(requestedDir: string): Promise<{ databaseUrl: string } | null> {
+  const dataDir = await realpath(requestedDir).catch(() => null);
+  const running = dataDir === null ? undefined : await findPostmaster(clusterDirOf(dataDir));
+  if (dataDir === null || running === undefined) return null;
+  const password = (await readFile(join(dataDir, 'password'), 'utf8')).trim();
+  return { databaseUrl: databaseUrl({ password }, running.port, DATABASE) };
+}
+
 function toServer(context: Context, running: Running, lock: DataLock | undefined): PostgresServer {
   const { identity, port } = running;
   // The process that has the lock has the server, also when another one once started it.
@@ -292,7 +304,7 @@ async function withClient(
   }
 }
 
-function databaseUrl(context: Context, port: number, database: string): string {
+function databaseUrl(context: Pick<Context, 'password'>, port: number, database: string): string {
   return `postgres://${POSTGRES_USER}:${context.password}@127.0.0.1:${port}/${database}`;
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
+import { duration, formatProgress } from '../progress.ts';
 import { parseImportArguments, UsageError } from './arguments.ts';
-import { duration, formatProgress } from './progress.ts';
 
 describe('the command line of the import', () => {
   it('needs only the file', () => {
