@@ -8,10 +8,7 @@ type RunningReplay = { pid: number; ended: Promise<ReplayEnd>; kill(signal: Node
 const MAIN = new URL('../../ops/replay/main.ts', import.meta.url).pathname;
 
 /** Starts it; `settings` are set on top of the environment, undefined takes one away. */
-function startReplay(
-  args: readonly string[],
-  settings: Readonly<Record<string, string | undefined>>,
-): RunningReplay {
+function startReplay(args: readonly string[], settings: Readonly<Record<string, string | undefined>>): RunningReplay {
   const child = spawn(process.execPath, [MAIN, ...args], {
     env: childEnv(settings),
     stdio: ['ignore', 'pipe', 'pipe'],
