@@ -72,6 +72,7 @@ describe('an owner with snapshots', () => {
       barrier: (partition) => inner.barrier(partition),
       head: (partition) => inner.head(partition),
       offsetAt: (...given) => inner.offsetAt(...given),
+      inspect: (...given) => inner.inspect(...given),
       follow: (options) => inner.follow(options),
       close: () => inner.close(),
       async *read(partition, from, to) {

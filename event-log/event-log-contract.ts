@@ -5,6 +5,7 @@ import { describeAppending } from './contract/appending.ts';
 import { describeBrokenConnections } from './contract/broken-connections.ts';
 import { describeChangingPartitions } from './contract/changing-partitions.ts';
 import { describeFollowing } from './contract/following.ts';
+import { describeInspecting } from './contract/inspecting.ts';
 import { describeRacingWriters } from './contract/racing-writers.ts';
 import { describeReading } from './contract/reading.ts';
 import type { EventLog } from './event-log.ts';
@@ -45,6 +46,7 @@ export function describeEventLogContract(name: string, openHarness: OpenHarness)
   describe(`event log on ${name}`, () => {
     describeAppending(openHarness);
     describeReading(openHarness);
+    describeInspecting(openHarness);
     describeFollowing(openHarness);
     describeChangingPartitions(openHarness);
     describeRacingWriters(openHarness);

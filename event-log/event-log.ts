@@ -13,7 +13,22 @@ export type LogRecord = { offset: number; key: string; value: Buffer; appendedAt
  * records and barriers are skipped, and a batch may be empty for the same reason. `head` is the partition's next offset to be
  * written as far as the reader knew, for telling how far behind it is.
  */
-export type LogBatch = { partition: number; records: readonly LogRecord[]; nextOffset: number; head: number };
+export type LogBatch = BatchOf<LogRecord>;
+export type BatchOf<Kept> = { partition: number; records: readonly Kept[]; nextOffset: number; head: number };
+
+/**
+ * A record as it lies in the log, for tools that look at the log itself. `event`: it counts. `void`: it does not, because it was not
+ * written where it was meant to be; `predicted` has the offsets that it names, as they stand there (a text of somebody else's may be
+ * no number), none where it names none. `barrier`: what `barrier` wrote. A key or value is null where the record has none.
+ */
+export type InspectedRecord = { offset: number; key: string | null; value: Buffer | null; appendedAt: number } & (
+  | { is: 'event' }
+  | { is: 'void'; predicted: readonly string[] }
+  | { is: 'barrier' }
+);
+
+/** As LogBatch, with what does not count too. */
+export type InspectedBatch = BatchOf<InspectedRecord>;
 
 export type AppendResult = { kind: 'appended'; firstOffset: number } | { kind: 'conflict'; head: number };
 
@@ -41,6 +56,12 @@ export type EventLog = {
 
   /** All that counts in [from, to), then ends. Throws OffsetOutOfRangeError (fatal) or LogUnavailableError. */
   read(partition: number, from: number, to: number): AsyncIterable<LogBatch>;
+
+  /**
+   * Everything that lies in [from, to), what does not count too, then ends: for people who look at the log. Who acts on events calls
+   * `read`. Throws OffsetOutOfRangeError (fatal) or LogUnavailableError.
+   */
+  inspect(partition: number, from: number, to: number): AsyncIterable<InspectedBatch>;
 
   /**
    * Follows partitions, each from its own offset, for ever: those of `from`, possibly none, and later ones that are added. `handle`

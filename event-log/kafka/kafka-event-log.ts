@@ -9,6 +9,7 @@ import {
   type AppendResult,
   type EventLog,
   type FollowOptions,
+  type InspectedBatch,
   type LogBatch,
   type LogFollower,
   LogUnavailableError,
@@ -99,6 +100,11 @@ class KafkaEventLog implements EventLog {
   read(partition: number, from: number, to: number): AsyncIterable<LogBatch> {
     this.#assertPartition(partition);
     return this.#reader.read(partition, from, to);
+  }
+
+  inspect(partition: number, from: number, to: number): AsyncIterable<InspectedBatch> {
+    this.#assertPartition(partition);
+    return this.#reader.inspect(partition, from, to);
   }
 
   follow(options: FollowOptions): LogFollower {

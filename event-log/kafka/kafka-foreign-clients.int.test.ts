@@ -6,6 +6,7 @@ import { describe, it } from 'mocha';
 import { type KafkaHarness, openKafkaHarness } from '../../tests/support/kafka-harness.ts';
 import { stackEnv } from '../../tests/support/stack-env.ts';
 import { mustAppend, readAll, record, textsOf, until } from '../contract/log-probe.ts';
+import type { EventLog, InspectedRecord } from '../event-log.ts';
 
 function foreignKafka() {
   return new kafkajs.Kafka({
@@ -22,6 +23,11 @@ async function onTopic(run: (harness: KafkaHarness) => Promise<void>): Promise<v
   } finally {
     await harness.close();
   }
+}
+
+async function inspectFirst(log: EventLog): Promise<InspectedRecord | undefined> {
+  for await (const { records } of log.inspect(0, 0, 1)) return records[0];
+  return undefined;
 }
 
 type ForeignRecord = { key: string | null; value: string | null; headers?: IHeaders };
@@ -70,6 +76,8 @@ describe('foreign clients on the topic', () => {
         await writeForeign(topic, [{ key: 'room-1', value: name, ...(headers && { headers }) }]);
         assert.equal(await log.head(0), 1);
         assert.deepEqual(await readAll(log, 0, 0), [], name);
+        const predicted = [headers?.['predicted-offset'] ?? []].flat().map(String);
+        assert.partialDeepStrictEqual(await inspectFirst(log), { is: 'void', key: 'room-1', predicted }, name);
         await mustAppend(log, 0, 1, ['ours']);
         assert.deepEqual(textsOf(await readAll(log, 0, 0)), ['ours']);
       });
@@ -83,6 +91,7 @@ describe('foreign clients on the topic', () => {
         { key: 'room-1', value: null, headers: { 'predicted-offset': '1' } },
       ]);
       assert.deepEqual(await readAll(log, 0, 0), []);
+      assert.partialDeepStrictEqual(await inspectFirst(log), { is: 'void', key: null, predicted: ['0'] });
     });
   });
 

@@ -1,9 +1,15 @@
 // Reading that ends: ranges, heads, offsets of times.
 import type { Time } from '../../platform/time.ts';
-import { type LogBatch, LogUnavailableError, OffsetOutOfRangeError } from '../event-log.ts';
+import {
+  type BatchOf,
+  type InspectedBatch,
+  type LogBatch,
+  LogUnavailableError,
+  OffsetOutOfRangeError,
+} from '../event-log.ts';
 import { LogCorruptError } from './batch-format.ts';
 import type { LeaderConnections } from './kafka-connections.ts';
-import { decodeBatches } from './record-batch.ts';
+import { decodeBatches, inspectBatches, type RecordDecoder } from './record-batch.ts';
 import {
   type FetchedPartition,
   type FetchLimits,
@@ -46,12 +52,23 @@ export class KafkaReader {
     return offset >= 0 ? offset : await this.head(partition);
   }
 
-  async *read(partition: number, from: number, to: number): AsyncGenerator<LogBatch> {
+  read(partition: number, from: number, to: number): AsyncGenerator<LogBatch> {
+    return this.#read({ partition, from, to }, decodeBatches);
+  }
+
+  inspect(partition: number, from: number, to: number): AsyncGenerator<InspectedBatch> {
+    return this.#read({ partition, from, to }, inspectBatches);
+  }
+
+  async *#read<R extends { offset: number }>(
+    { partition, from, to }: { partition: number; from: number; to: number },
+    decode: RecordDecoder<R>,
+  ): AsyncGenerator<BatchOf<R>> {
     let next = from;
     let progressAt = this.#time.now();
     while (next < to) {
       try {
-        const batch = decodeFetched(await this.#fetch(partition, next), next);
+        const batch = decodeWith(decode, await this.#fetch(partition, next), next);
         if (batch.nextOffset > next) {
           next = Math.min(batch.nextOffset, to);
           yield { ...batch, records: batch.records.filter(({ offset }) => offset < to), nextOffset: next };
@@ -113,6 +130,10 @@ export class KafkaReader {
  * the log's end without a word. Every other error passes, also one that is not known: LogUnavailableError.
  */
 export function decodeFetched(fetched: FetchedPartition, from: number): LogBatch {
+  return decodeWith(decodeBatches, fetched, from);
+}
+
+function decodeWith<R>(decode: RecordDecoder<R>, fetched: FetchedPartition, from: number): BatchOf<R> {
   const { partition, errorCode, bytes, start, end } = fetched;
   if (errorCode === OFFSET_OUT_OF_RANGE) {
     throw new OffsetOutOfRangeError(
@@ -122,7 +143,7 @@ export function decodeFetched(fetched: FetchedPartition, from: number): LogBatch
   if (errorCode !== 0)
     throw new LogUnavailableError(`Kafka answered the fetch of partition ${partition} with error ${errorCode}`);
   try {
-    const { records, nextOffset } = decodeBatches(bytes, start, end, from);
+    const { records, nextOffset } = decode(bytes, start, end, from);
     return { partition, records, nextOffset, head: Math.max(fetched.head, nextOffset) };
   } catch (error) {
     if (!(error instanceof LogCorruptError)) throw error;

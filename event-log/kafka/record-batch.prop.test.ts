@@ -4,7 +4,7 @@ import { describe, it } from 'mocha';
 import type { NewRecord } from '../event-log.ts';
 import { LogCorruptError } from './batch-format.ts';
 import { crc32c } from './crc32c.ts';
-import { decodeBatches, encodeAppend, encodeBarrier } from './record-batch.ts';
+import { decodeBatches, encodeAppend, encodeBarrier, inspectBatches } from './record-batch.ts';
 
 /** What a broker does to a batch: gives it its offset and time. The checksum does not cover the offset, but it does the time. */
 function landed(batch: Buffer, baseOffset: number, appendedAt = 1_700_000_000_000): Buffer {
@@ -51,6 +51,34 @@ describe('record batches', () => {
           records: [],
           nextOffset: actual + records.length,
         });
+      }),
+    );
+  });
+
+  it('LAW: inspecting shows what counts as decoding gives it, and of what is void the offset that it predicted', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(newRecords, fc.boolean()), { minLength: 1, maxLength: 5 }), (batches) => {
+        let head = 0;
+        const parts = batches.map(([records, isVoid]) => {
+          const bytes = landed(encodeAppend(records, isVoid ? head + 7 : head, 0), head);
+          head += records.length;
+          return bytes;
+        });
+        parts.push(landed(encodeBarrier('nonce', 0), head));
+        const bytes = Buffer.concat(parts);
+        const { records, nextOffset } = inspectBatches(bytes, 0, bytes.length, 0);
+        assert.equal(nextOffset, head + 1);
+        assert.deepEqual(
+          records.flatMap(({ is, ...record }) => (is === 'event' ? [record] : [])),
+          decodeBatches(bytes, 0, bytes.length, 0).records,
+        );
+        for (const record of records)
+          if (record.is === 'void') assert.deepEqual(record.predicted, [String(record.offset + 7)]);
+        const wanted = batches.flatMap(([group, isVoid]) => group.map(() => (isVoid ? 'void' : 'event')));
+        assert.deepEqual(
+          records.map(({ is }) => is),
+          [...wanted, 'barrier'],
+        );
       }),
     );
   });

@@ -2,7 +2,7 @@
 // lies elsewhere, or says nothing of it, is void (docs/decisions/0001-predicted-offsets.md). Every reader of the topic must apply
 // that rule, so it is applied here, in isVoid, where bytes become records, and nowhere else.
 import assert from 'node:assert/strict';
-import type { LogRecord, NewRecord } from '../event-log.ts';
+import type { InspectedRecord, LogRecord, NewRecord } from '../event-log.ts';
 import { encodeBatch, type FoundRecord, readBatches } from './batch-format.ts';
 import type { ByteReader } from './byte-reader.ts';
 
@@ -11,7 +11,9 @@ const PREDICTED_OFFSET = 'predicted-offset';
 /** The header of a barrier: an id that is never used again, for whoever looks at the topic. */
 const BARRIER = 'barrier';
 
-export type DecodedRecords = { records: LogRecord[]; nextOffset: number };
+/** Makes records of bytes[start, end) of a fetch's answer, from offset `from` on. */
+export type RecordDecoder<R> = (bytes: Buffer, start: number, end: number, from: number) => DecodedRecords<R>;
+export type DecodedRecords<R = LogRecord> = { records: R[]; nextOffset: number };
 
 const PREDICTED_OFFSET_BYTES = Buffer.from(PREDICTED_OFFSET);
 /** Digits of the largest safe integer; a longer text is no offset. */
@@ -50,10 +52,24 @@ export function decodeBatches(bytes: Buffer, start: number, end: number, from: n
   return { records, nextOffset };
 }
 
-/** The record, or undefined when it is void. */
+/** All records, also those that do not count, otherwise as decodeBatches. The control records of transactions are no records. */
+export function inspectBatches(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  from: number,
+): DecodedRecords<InspectedRecord> {
+  const records: InspectedRecord[] = [];
+  const nextOffset = readBatches(bytes, start, end, from, (found) => {
+    records.push(toInspected(found));
+  });
+  return { records, nextOffset };
+}
+
+/** The record, or undefined when it does not count. */
 function toLogRecord(found: FoundRecord): LogRecord | undefined {
+  if (!counts(found)) return undefined;
   const { reader, offset, appendedAt, keyAt, keyBytes, valueAt, valueBytes } = found;
-  if (keyBytes < 0 || valueBytes < 0 || isVoid(reader, offset)) return undefined;
   const { bytes } = reader;
   return {
     offset,
@@ -61,6 +77,26 @@ function toLogRecord(found: FoundRecord): LogRecord | undefined {
     value: bytes.subarray(valueAt, valueAt + valueBytes),
     appendedAt,
   };
+}
+
+function toInspected(found: FoundRecord): InspectedRecord {
+  const { reader, offset, appendedAt, keyAt, keyBytes, valueAt, valueBytes } = found;
+  const { bytes } = reader;
+  const headersAt = reader.at;
+  const isEvent = counts(found);
+  const key = keyBytes < 0 ? null : bytes.toString('utf8', keyAt, keyAt + keyBytes);
+  const value = valueBytes < 0 ? null : bytes.subarray(valueAt, valueAt + valueBytes);
+  const record = { offset, key, value, appendedAt };
+  if (isEvent) return { ...record, is: 'event' };
+  reader.at = headersAt;
+  const headers = readHeaders(reader);
+  const predicted = headers.filter(({ name }) => name === PREDICTED_OFFSET).map((header) => header.value);
+  const isBarrier = value === null && predicted.length === 0 && headers.some(({ name }) => name === BARRIER);
+  return isBarrier ? { ...record, is: 'barrier' } : { ...record, is: 'void', predicted };
+}
+
+function counts({ reader, offset, keyBytes, valueBytes }: FoundRecord): boolean {
+  return keyBytes >= 0 && valueBytes >= 0 && !isVoid(reader, offset);
 }
 
 /** The rule. The reader stands at a record's headers; two predictions are as good as none. */
@@ -77,6 +113,17 @@ function isVoid(reader: ByteReader, offset: number): boolean {
     reader.skip(length);
   }
   return predictions !== 1 || !fits;
+}
+
+/** The headers that the reader stands at, as texts. */
+function readHeaders(reader: ByteReader): { name: string; value: string }[] {
+  const readText = (): string => {
+    const length = Math.max(reader.varint(), 0);
+    const start = reader.at;
+    reader.skip(length);
+    return reader.bytes.toString('utf8', start, start + length);
+  };
+  return Array.from({ length: Math.max(reader.varint(), 0) }, () => ({ name: readText(), value: readText() }));
 }
 
 /** Whether the name is that of the predicted offset. Compared byte by byte, because this runs for every record ever read. */

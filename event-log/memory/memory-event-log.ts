@@ -5,6 +5,7 @@ import {
   type AppendResult,
   type EventLog,
   type FollowOptions,
+  type InspectedBatch,
   type LogBatch,
   type LogFollower,
   LogUnavailableError,
@@ -77,10 +78,22 @@ class MemoryEventLog implements EventLog {
     return this.#connection.ask('read', () => this.#store.offsetAt(partition, timeMs));
   }
 
-  async *read(partition: number, from: number, to: number): AsyncIterable<LogBatch> {
+  read(partition: number, from: number, to: number): AsyncIterable<LogBatch> {
+    return this.#read(from, to, (next) => this.#store.batch(partition, next, to, BATCH_ENTRIES));
+  }
+
+  inspect(partition: number, from: number, to: number): AsyncIterable<InspectedBatch> {
+    return this.#read(from, to, (next) => this.#store.inspect(partition, next, to, BATCH_ENTRIES));
+  }
+
+  async *#read<Batch extends LogBatch | InspectedBatch>(
+    from: number,
+    to: number,
+    batchFrom: (next: number) => Batch,
+  ): AsyncIterable<Batch> {
     let next = from;
     do {
-      const batch = await this.#connection.ask('read', () => this.#store.batch(partition, next, to, BATCH_ENTRIES));
+      const batch = await this.#connection.ask('read', () => batchFrom(next));
       if (batch.nextOffset === next) return;
       next = batch.nextOffset;
       yield batch;

@@ -1,7 +1,15 @@
 // What a memory log holds, and what its server side does with a request: the predicted-offset rule of
 // docs/decisions/0001-predicted-offsets.md in its plainest form. Everything lands at the head; a record counts where it landed
 // at the offset it was predicted for.
-import { type LogBatch, type LogRecord, type NewRecord, OffsetOutOfRangeError } from '../event-log.ts';
+import {
+  type BatchOf,
+  type InspectedBatch,
+  type InspectedRecord,
+  type LogBatch,
+  type LogRecord,
+  type NewRecord,
+  OffsetOutOfRangeError,
+} from '../event-log.ts';
 
 /** `predicted` is null for a barrier, which never counts. */
 type Entry = NewRecord & { predicted: number | null; appendedAt: number };
@@ -62,16 +70,28 @@ export class MemoryStore {
 
   /** What counts of at most `limit` entries from `from` on. */
   batch(partition: number, from: number, to: number, limit: number): LogBatch {
+    return this.#batch({ partition, from, to, limit }, toLogRecord);
+  }
+
+  /** All that lies there of at most `limit` entries from `from` on. */
+  inspect(partition: number, from: number, to: number, limit: number): InspectedBatch {
+    return this.#batch({ partition, from, to, limit }, toInspected);
+  }
+
+  #batch<R>(
+    { partition, from, to, limit }: { partition: number; from: number; to: number; limit: number },
+    toRecord: (offset: number, entry: Entry) => R | null,
+  ): BatchOf<R> {
     const { firstOffset, entries } = this.#of(partition);
     const head = this.head(partition);
     if (from < firstOffset || from > head)
       throw new OffsetOutOfRangeError(`offset ${from} of partition ${partition} is not in [${firstOffset}, ${head}]`);
     const nextOffset = Math.min(from + limit, to, head);
-    const records: LogRecord[] = [];
+    const records: R[] = [];
     for (let offset = from; offset < nextOffset; offset++) {
       const entry = entries[offset - firstOffset];
-      if (entry?.predicted !== offset) continue;
-      records.push({ offset, key: entry.key, value: entry.value, appendedAt: entry.appendedAt });
+      const record = entry === undefined ? null : toRecord(offset, entry);
+      if (record !== null) records.push(record);
     }
     return { partition, records, nextOffset: Math.max(from, nextOffset), head };
   }
@@ -98,4 +118,17 @@ export class MemoryStore {
     if (!found) throw new RangeError(`there is no partition ${partition}`);
     return found;
   }
+}
+
+/** Null where it does not count. */
+function toLogRecord(offset: number, { predicted, ...record }: Entry): LogRecord | null {
+  return predicted === offset ? { offset, ...record } : null;
+}
+
+function toInspected(offset: number, entry: Entry): InspectedRecord {
+  const { predicted, key, value, appendedAt } = entry;
+  if (predicted === null) return { offset, key, value: null, appendedAt, is: 'barrier' };
+  const record = { offset, key, value, appendedAt };
+  if (toLogRecord(offset, entry) !== null) return { ...record, is: 'event' };
+  return { ...record, is: 'void', predicted: [String(predicted)] };
 }

@@ -5,10 +5,14 @@ import type pg from 'pg';
 import type { Logger } from '../../platform/logger.ts';
 import {
   type AppendResult,
+  type BatchOf,
   type EventLog,
   type FollowOptions,
+  type InspectedBatch,
+  type InspectedRecord,
   type LogBatch,
   type LogFollower,
+  type LogRecord,
   LogUnavailableError,
   type NewRecord,
   OffsetOutOfRangeError,
@@ -19,7 +23,7 @@ import { toAppendFailure, toLogFailure } from './log-failures.ts';
 import { PartitionFollower } from './partition-follower.ts';
 import { prepareSchema } from './prepare-schema.ts';
 import { RecentRecords } from './recent-records.ts';
-import { appendRecords, insertBarrier, selectHead, selectOffsetAt, selectRows } from './statements.ts';
+import { appendRecords, insertBarrier, type Row, selectHead, selectOffsetAt, selectRows } from './statements.ts';
 
 export type PostgresEventLogOptions = {
   databaseUrl: string;
@@ -72,6 +76,8 @@ export async function openPostgresEventLog(given: PostgresEventLogOptions): Prom
 }
 
 type Options = typeof DEFAULTS & PostgresEventLogOptions;
+type Range = { partition: number; from: number; to: number };
+type ToRecords<R> = (rows: readonly Row[]) => R[];
 
 class PostgresEventLog implements EventLog {
   readonly partitions: number;
@@ -147,9 +153,17 @@ class PostgresEventLog implements EventLog {
     return withConnection(this.#reads, (client) => selectOffsetAt(client, partition, timeMs), toLogFailure);
   }
 
-  async *read(partition: number, from: number, to: number): AsyncIterable<LogBatch> {
+  read(partition: number, from: number, to: number): AsyncIterable<LogBatch> {
+    return this.#readRange({ partition, from, to }, toCounting);
+  }
+
+  inspect(partition: number, from: number, to: number): AsyncIterable<InspectedBatch> {
+    return this.#readRange({ partition, from, to }, toInspected);
+  }
+
+  async *#readRange<R>({ partition, from, to }: Range, toRecords: ToRecords<R>): AsyncIterable<BatchOf<R>> {
     for (let next = from; next < to; ) {
-      const batch = await this.#readBatch(partition, next, to);
+      const batch = await this.#readBatch({ partition, from: next, to }, toRecords);
       if (batch.nextOffset === next) {
         throw new OffsetOutOfRangeError(`partition ${partition} ends at ${batch.head}: there is nothing up to ${to}`);
       }
@@ -162,7 +176,7 @@ class PostgresEventLog implements EventLog {
     for (const partition of options.from.keys()) this.#assertPartition(partition);
     const follower = new PartitionFollower(
       {
-        readBatch: (partition, from) => this.#readBatch(partition, from, Number.MAX_SAFE_INTEGER),
+        readBatch: (partition, from) => this.#readBatch({ partition, from, to: Number.MAX_SAFE_INTEGER }, toCounting),
         recentBatch: (partition, from) => this.#recentBatch(partition, from),
         watch: this.#watch,
         logger: this.#options.logger,
@@ -206,15 +220,14 @@ class PostgresEventLog implements EventLog {
     return { partition, records, nextOffset, head: Math.max(nextOffset, this.#watch.headOf(partition)) };
   }
 
-  async #readBatch(partition: number, from: number, to: number): Promise<LogBatch> {
+  async #readBatch<R>({ partition, from, to }: Range, toRecords: ToRecords<R>): Promise<BatchOf<R>> {
     this.#assertPartition(partition);
     this.#assertOpen();
     const { batchRecords: maxRows, batchBytes: maxBytes } = this.#options;
     const range = { partition, from, to, maxRows, maxBytes };
     const { head, rows } = await withConnection(this.#reads, (client) => selectRows(client, range), toLogFailure);
     this.#watch.noteHead(partition, head);
-    const records = rows.flatMap(({ value, ...row }) => (value === null ? [] : [{ ...row, value }]));
-    return { partition, records, nextOffset: (rows.at(-1)?.offset ?? from - 1) + 1, head };
+    return { partition, records: toRecords(rows), nextOffset: (rows.at(-1)?.offset ?? from - 1) + 1, head };
   }
 
   #tellHead(partition: number, head: number): void {
@@ -232,6 +245,15 @@ class PostgresEventLog implements EventLog {
   #assertOpen(): void {
     if (this.#closing) throw new LogUnavailableError('the log is closed');
   }
+}
+
+/** No record lands elsewhere than expected here, so all but barriers count. */
+function toCounting(rows: readonly Row[]): LogRecord[] {
+  return rows.flatMap(({ value, ...row }) => (value === null ? [] : [{ ...row, value }]));
+}
+
+function toInspected(rows: readonly Row[]): InspectedRecord[] {
+  return rows.map((row) => ({ ...row, is: row.value === null ? 'barrier' : 'event' }));
 }
 
 function connectionOf(options: Options, answerTimeoutMs: number): ConnectionOptions {

@@ -8,7 +8,7 @@ import { toByteaArray, toTextArray } from './binary-arrays.ts';
 export type Runner = Pick<ClientBase, 'query'> | Pick<Pool, 'query'>;
 
 /** A row as it lies in the table: a null value is a barrier. */
-type Row = { offset: number; key: string; value: Buffer | null; appendedAt: number };
+export type Row = { offset: number; key: string; value: Buffer | null; appendedAt: number };
 export type Rows = { head: number; rows: Row[] };
 
 /**

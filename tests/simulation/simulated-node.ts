@@ -129,6 +129,7 @@ export function openSimulatedLog(process: SimulatedProcess, network: SimulatedNe
     head: (partition) => reader.head(partition),
     offsetAt: (partition, timeMs) => reader.offsetAt(partition, timeMs),
     read: (partition, from, to) => reader.read(partition, from, to),
+    inspect: (partition, from, to) => reader.inspect(partition, from, to),
     follow: () => {
       throw new Error('nothing in the simulation follows the log');
     },
