@@ -75,6 +75,21 @@ create table roomlog.parked_streams (
   PRIMARY KEY (projection, version, stream)
 );
 
+create table roomlog.projection_builds (
+  projection text not null,
+  build integer not null,
+  version integer not null,
+  purpose text not null,
+  state text not null,
+  created_at_ms bigint not null,
+  state_at_ms bigint not null,
+  wanted text not null,
+  options jsonb not null,
+  worker jsonb,
+  progress jsonb,
+  PRIMARY KEY (projection, build)
+);
+
 create table roomlog.projection_checkpoints (
   projection text not null,
   version integer not null,
