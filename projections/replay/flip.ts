@@ -139,7 +139,8 @@ async function exchange(
 function findBuilds(builds: readonly Build[], build: number): { live: Build; next: Build } {
   const live = builds.find(({ state }) => state === 'live');
   const next = builds.find(({ number }) => number === build);
-  if (live === undefined || next === undefined) throw new FlipRefusedError(`there is no build ${build} to be made live`);
+  if (live === undefined || next === undefined)
+    throw new FlipRefusedError(`there is no build ${build} to be made live`);
   if (next === live) throw new FlipRefusedError(`build ${build} is live already`);
   if (next.state === 'scratch') throw new FlipRefusedError(`build ${build} was made to be looked at, not to go live`);
   return { live, next };

@@ -3,12 +3,15 @@ import { spawn } from 'node:child_process';
 import { childEnv } from '../../ops/config.ts';
 
 export type ReplayEnd = { exit: number | null; stdout: string; stderr: string };
-type RunningReplay = { pid: number; ended: Promise<ReplayEnd>; kill(signal: NodeJS.Signals): void };
+export type RunningReplay = { pid: number; ended: Promise<ReplayEnd>; kill(signal: NodeJS.Signals): void };
 
 const MAIN = new URL('../../ops/replay/main.ts', import.meta.url).pathname;
 
 /** Starts it; `settings` are set on top of the environment, undefined takes one away. */
-function startReplay(args: readonly string[], settings: Readonly<Record<string, string | undefined>>): RunningReplay {
+export function startReplay(
+  args: readonly string[],
+  settings: Readonly<Record<string, string | undefined>>,
+): RunningReplay {
   const child = spawn(process.execPath, [MAIN, ...args], {
     env: childEnv(settings),
     stdio: ['ignore', 'pipe', 'pipe'],
