@@ -12,14 +12,20 @@ const LOCK = 7_203_911;
 
 /** Runs all scripts in one transaction. Safe to run again: it changes nothing that is there. */
 export async function createTables(db: Database, scripts: readonly TableScript[]): Promise<void> {
-  const texts = await Promise.all(scripts.map(({ file }) => readFile(file, 'utf8')));
   await db.transaction(async (tx) => {
-    await tx.raw('select pg_advisory_xact_lock(?)', [LOCK]);
-    for (const [at, { schema }] of scripts.entries()) await runIn(tx, schema, texts[at] ?? '');
+    await lockTables(tx);
+    for (const script of scripts) await runScript(tx, script);
   });
 }
 
-async function runIn(tx: Knex.Transaction, schema: string, sql: string): Promise<void> {
+/** Lets one transaction at a time create, rename or drop tables of projections. */
+export async function lockTables(tx: Knex.Transaction): Promise<void> {
+  await tx.raw('select pg_advisory_xact_lock(?)', [LOCK]);
+}
+
+/** Runs one script in the caller's transaction, which must hold the lock. */
+export async function runScript(tx: Knex.Transaction, { schema, file }: TableScript): Promise<void> {
+  const sql = await readFile(file, 'utf8');
   await tx.raw(`create schema if not exists ??`, [schema]);
   await tx.raw(`set local search_path = ??`, [schema]);
   // knex would take a question mark in a comment for a parameter.

@@ -1,5 +1,6 @@
 // The history: rooms, members, invitations, messages and all other events, in tables that the read API asks.
 import type { Knex } from 'knex';
+import type { ChatEvent, MessageSent } from '../../schemas/generated/events.ts';
 import type { TableProjection } from '../table-projection.ts';
 import { foldHistory, type HistoryChanges } from './fold.ts';
 import {
@@ -15,21 +16,35 @@ import {
 } from './statements.ts';
 import { HISTORY_PROJECTION, type HistoryTables, historyTables } from './tables.ts';
 
+/** How the two tables are filled that only grow, and hold nearly all rows. */
+export type GrowingTables = {
+  insertMessages(tx: Knex.Transaction, tables: HistoryTables, messages: readonly MessageSent[]): Promise<void>;
+  insertRoomEvents(tx: Knex.Transaction, tables: HistoryTables, events: readonly ChatEvent[]): Promise<void>;
+};
+
 /** The projection into the tables of one schema: the live one, or that of a rebuild beside it. */
-export function createHistoryProjection(schema: string): TableProjection {
+export function createHistoryProjection(
+  schema: string,
+  growing: GrowingTables = { insertMessages, insertRoomEvents },
+): TableProjection {
   const tables = historyTables(schema);
   return {
     ...HISTORY_PROJECTION,
     async write(tx, events) {
       const roomIds = new Set(events.map(({ event }) => event.roomId));
       const changes = foldHistory(events, await selectVersions(tx, tables, [...roomIds]));
-      await writeChanges(tx, tables, changes);
+      await writeChanges(tx, tables, changes, growing);
     },
   };
 }
 
 /** One statement a table and kind of change, and none where nothing changes. */
-async function writeChanges(tx: Knex.Transaction, tables: HistoryTables, changes: HistoryChanges): Promise<void> {
+async function writeChanges(
+  tx: Knex.Transaction,
+  tables: HistoryTables,
+  changes: HistoryChanges,
+  growing: GrowingTables,
+): Promise<void> {
   const memberCounts = await writeMemberships(tx, tables, changes);
   const rooms = [...changes.rooms.values()].map((room) => ({ ...room, members: memberCounts.get(room.roomId) ?? 0 }));
   await insertRooms(
@@ -42,8 +57,8 @@ async function writeChanges(tx: Knex.Transaction, tables: HistoryTables, changes
     tables,
     rooms.filter(({ created }) => created === null),
   );
-  await insertMessages(tx, tables, changes.messages);
-  await insertRoomEvents(tx, tables, changes.otherEvents);
+  await growing.insertMessages(tx, tables, changes.messages);
+  await growing.insertRoomEvents(tx, tables, changes.otherEvents);
   await deleteInvitations(tx, tables, changes.invitations.removed);
   await insertInvitations(tx, tables, changes.invitations.added);
 }

@@ -22,8 +22,8 @@ export type HistorySinkDeps = {
   maxParkedStreams: number;
 };
 
-const BOOKKEEPING_FILE = new URL('../create-bookkeeping.sql', import.meta.url);
-const TABLES_FILE = new URL('./create-tables.sql', import.meta.url);
+export const BOOKKEEPING_FILE = new URL('../create-bookkeeping.sql', import.meta.url);
+export const TABLES_FILE = new URL('./create-tables.sql', import.meta.url);
 
 /** Touches nothing yet: the tables are created when the sink is loaded. */
 export function openHistorySink(deps: HistorySinkDeps): PostgresSink {
