@@ -5,7 +5,7 @@ import pg from 'pg';
 import type { ReplayedProjection } from './replayed-projection.ts';
 
 /** Somebody else works on the builds of the projection. */
-export class JobRunningError extends Error {
+class JobRunningError extends Error {
   override readonly name = 'JobRunningError';
   readonly code = 'job_running';
   readonly retryable = false;

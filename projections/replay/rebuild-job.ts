@@ -32,7 +32,7 @@ export type RebuildEnd =
   | { kind: 'stopped'; build: number };
 
 /** There is a build that was made already and waits. */
-export class BuildWaitsError extends Error {
+class BuildWaitsError extends Error {
   override readonly name = 'BuildWaitsError';
   readonly code = 'build_waits';
   readonly retryable = false;
@@ -227,7 +227,7 @@ class RebuildJob {
       try {
         const wanted = await reportProgress(db, this.#projection, number, progress);
         this.#pace.isPaused = wanted === 'pause';
-        if (wanted === 'cancel' && !this.#ended.signal.aborted) this.#cancelled.abort();
+        if (wanted === 'cancel') this.#cancelled.abort();
       } catch (error) {
         // The fold has its own patience with a server that is away.
         logger.warn({ err: error }, 'the progress cannot be put down');

@@ -25,7 +25,7 @@ export type BuildVerdict =
     };
 
 /** The live projection does not come to where the build is, so the two cannot be compared. */
-export class LiveBehindError extends Error {
+class LiveBehindError extends Error {
   override readonly name = 'LiveBehindError';
   readonly code = 'live_behind';
   readonly retryable = false;
