@@ -17,6 +17,8 @@ export type CachedPage = {
   version: number;
   /** The room has older messages than these. */
   hasMore: boolean;
+  /** The page reflects all of the room's events below `nextOffset` of its partition, and maybe later ones. */
+  position: { partition: number; nextOffset: number };
 };
 
 /** A room as a snapshot of PostgreSQL has it. `checkpoint` is that of its partition in the same snapshot. */
