@@ -3,7 +3,7 @@
 import type { Logger } from '../platform/logger.ts';
 import type { WrittenPositions } from '../platform/written-positions.ts';
 import type { CachedPage, RoomCache } from '../projections/cache/room-cache.ts';
-import { LIMITS } from '../schemas/limits.ts';
+import { bringIn } from './bring-in.ts';
 import type { ReadMetrics } from './metrics.ts';
 import type { PositionWaiter } from './position-waiter.ts';
 import type { Queries } from './queries/queries.ts';
@@ -77,18 +77,8 @@ export class HotRooms {
   async #bringIn(cache: RoomCache, roomId: string, partition: number): Promise<void> {
     const { queries, positions, metrics, logger } = this.#deps;
     try {
-      const position = await cache.open(roomId, partition);
-      if (position === null) return;
-      // The position is the next offset that the cache has not passed: history must have what lies just below it.
-      if ((await positions.wait({ partition, offset: position - 1 })) !== 'reached') return metrics.refilled(false);
-      const snapshot = await queries.roomSnapshot(roomId, LIMITS.cachedMessages + 1);
-      if (snapshot === null) return metrics.refilled(false);
-      const { checkpoint, version, members } = snapshot;
-      const messages = snapshot.messages.slice(-LIMITS.cachedMessages);
-      const hasOlder = snapshot.messages.length > messages.length;
-      const memberIds = members.map(({ userId }) => userId);
-      const room = { roomId, partition, checkpoint, version, messages, hasOlder, memberIds };
-      metrics.refilled(await cache.fill(room));
+      const outcome = await bringIn({ cache, queries, positions }, roomId, partition);
+      if (outcome !== 'notOpen') metrics.refilled(outcome === 'filled');
     } catch (error) {
       metrics.refilled(false);
       logger[isRetryable(error) ? 'debug' : 'error']({ err: error }, 'a room could not be brought into the hot cache');

@@ -6,10 +6,11 @@ import { readReplayConfig } from './config.ts';
 import { EXIT, type Exit, toExit } from './exits.ts';
 import { openResources, type Resources } from './open-resources.ts';
 import { Output } from './output.ts';
+import { addCache } from './verbs/cache.ts';
 import { addDlq } from './verbs/dlq.ts';
 import { addStatus } from './verbs/status.ts';
 
-const VERBS = [addStatus, addDlq];
+const VERBS = [addStatus, addDlq, addCache];
 /** npm hands a terminal's Ctrl-C on to a program that had it from the terminal already, so one keypress may arrive twice. */
 const SAME_KEYPRESS_MS = 300;
 

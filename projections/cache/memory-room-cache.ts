@@ -114,6 +114,10 @@ export function createMemoryRoomCache({ maxRooms, maxMembers }: MemoryRoomCacheO
       for (const [partition, position] of given) if (!positions.has(partition)) positions.set(partition, position);
     },
 
+    async drop(roomIds) {
+      for (const roomId of roomIds === 'all' ? [...entries.keys()] : roomIds) drop(roomId);
+    },
+
     async clear() {
       entries.clear();
       positions.clear();

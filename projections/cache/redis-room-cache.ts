@@ -105,6 +105,11 @@ export function createRedisRoomCache(options: RedisRoomCacheOptions): RoomCache 
       await reach(() => redis.eval(START, keys.length, ...keys, ...positions.values()));
     },
 
+    async drop(roomIds) {
+      if (roomIds === 'all') await unlinkAll((key) => !isPosition(key));
+      else if (roomIds.length > 0) await reach(() => redis.unlink(roomIds.flatMap(roomKeys)));
+    },
+
     async clear() {
       // Rooms, then positions, so that who stops halfway finds the positions still wrong and clears again; then what others filled
       // meanwhile under the old positions.

@@ -230,6 +230,20 @@ export function describeRoomCache(name: string, openCache: () => RoomCache): voi
       );
     });
 
+    it('PROJ-29 forgets rooms and keeps the positions, so that they are filled again at once', async () => {
+      for (const which of [[roomId], 'all'] as const) {
+        await bringIn(7);
+        await cache.drop(which);
+        assert.equal(await cache.newest(roomId, 10), null);
+        assert.deepEqual(await cache.positions([PARTITION]), new Map([[PARTITION, position]]));
+        await bringIn(7);
+        assert.deepEqual(await versions(), [7]);
+        await cache.drop([]);
+        assert.deepEqual(await versions(), [7]);
+        await cache.drop('all');
+      }
+    });
+
     it('PROJ-14 knows nothing after it was cleared, and is filled again', async () => {
       await bringIn(7);
       await cache.clear();
