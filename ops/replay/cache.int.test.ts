@@ -11,7 +11,8 @@ import { openProjectedLog, type ProjectedLog } from '../../tests/support/project
 import { type ReplayEnd, runReplay } from '../../tests/support/replay-cli.ts';
 import { stackEnv } from '../../tests/support/stack-env.ts';
 
-describe('cache rebuild', () => {
+describe('cache rebuild', function () {
+  this.timeout(60_000);
   const topic = `cache-${randomUUID()}`;
   let chat: ProjectedLog;
   let redis: RedisClient;

@@ -11,7 +11,8 @@ import { type ReplayEnd, runReplay } from '../../tests/support/replay-cli.ts';
 import { stackEnv } from '../../tests/support/stack-env.ts';
 import type { Status } from './read-status.ts';
 
-describe('status', () => {
+describe('status', function () {
+  this.timeout(60_000);
   let chat: ProjectedLog;
   const topic = `status-${randomUUID()}`;
   const red = roomHistory('red');
@@ -40,9 +41,10 @@ describe('status', () => {
     assert.match(stdout, /^history, version 1: 2 events behind, for 0:\d\d, streams parked: 1 \(dlq list\)\n/);
     const { projections, cache, away } = await json();
     const [history] = projections;
-    assert.deepEqual([history?.projection, history?.version, history?.parkedStreams], ['history', 1, 1]);
-    assert.deepEqual(history?.partitions.map(({ lagEvents }) => lagEvents).sort(), [0, 2]);
-    for (const { checkpoint, head, lagEvents, lagSeconds } of history?.partitions ?? []) {
+    assert.ok(history);
+    assert.deepEqual([history.projection, history.version, history.parkedStreams], ['history', 1, 1]);
+    assert.deepEqual(history.partitions.map(({ lagEvents }) => lagEvents).sort(), [0, 2]);
+    for (const { checkpoint, head, lagEvents, lagSeconds } of history.partitions) {
       assert.equal(lagEvents, (head ?? 0) - checkpoint);
       assert.equal(lagSeconds !== null && lagSeconds > 0, lagEvents === 2);
     }
@@ -66,7 +68,7 @@ describe('status', () => {
         ]),
         heads.map((head, partition) => [partition, head, 0, 0]),
       );
-      assert.match((await status(redisAt)).stdout, /\nhot cache, up to date\n/);
+      assert.match((await status(redisAt)).stdout, /\nhot cache: up to date\n/);
     } finally {
       await cache.clear();
       redis.disconnect();

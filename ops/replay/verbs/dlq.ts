@@ -170,9 +170,9 @@ function describeDiscard({ partition, offset, reason }: Discarded, isTrial: bool
 
 function describeRetry(retried: Retried): string {
   if (retried.kind === 'notParked') return 'is not parked any more';
-  if (retried.kind === 'goesOn') return `goes on: ${retried.projected} records projected`;
+  if (retried.kind === 'goesOn') return `goes on, records projected: ${retried.projected}`;
   const { fault, projected } = retried;
-  return `stays parked from offset ${fault.record.offset} on, ${projected} records projected: ${fault.reason}`;
+  return `stays parked from offset ${fault.record.offset} on (${fault.reason}), records projected: ${projected}`;
 }
 
 function toShownRetry(retried: Retried): object {

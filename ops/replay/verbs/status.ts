@@ -17,7 +17,7 @@ async function showStatus({ out, resources }: Cli): Promise<Exit> {
   const status = await readStatus(resources(), Date.now());
   const blocks = [
     ...status.projections.map((projection) => describeProjection(projection, status.builds)),
-    ...(status.cache === null ? [] : [[`hot cache, ${describeLag(status.cache)}`, ...partitionTable(status.cache)]]),
+    ...(status.cache === null ? [] : [describeCache(status.cache)]),
     describeBuilds(status.builds),
   ];
   out.result(
@@ -44,6 +44,11 @@ function describeProjection(status: ProjectionStatus, builds: readonly BuildStat
   ];
   const build = live === undefined ? '' : `, build ${live.build}`;
   return [`${projection}, version ${version}${build}: ${notes.join(', ')}`, ...partitionTable(partitions)];
+}
+
+function describeCache(partitions: readonly PartitionStatus[]): string[] {
+  if (partitions.length === 0) return ['hot cache: empty, and nobody keeps it'];
+  return [`hot cache: ${describeLag(partitions)}`, ...partitionTable(partitions)];
 }
 
 /** Of all partitions together: events add up, and of times the longest counts. */
