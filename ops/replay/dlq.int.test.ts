@@ -97,6 +97,14 @@ describe('dlq', function () {
     assert.equal(await versionOf('red'), 3);
   });
 
+  it('REPLAY-83 what a stranger has called a stream does not reach the terminal', async () => {
+    await chat.appendBytes('room-\u001b[2J\u202e\n', GARBAGE);
+    await chat.project();
+    const { stdout } = await dlq('list');
+    assert.match(stdout, /room-\\u\{1b\}\[2J\\u\{202e\}\\u\{a\} /);
+    assert.ok(!stdout.includes(String.fromCharCode(27)));
+  });
+
   it('REPLAY-62 retries all, each by itself', async () => {
     await chat.appendBytes('room-blue', GARBAGE);
     await chat.project();
