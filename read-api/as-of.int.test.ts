@@ -54,8 +54,9 @@ describe('reading a room as it was', () => {
   };
 
   it('READ-30 shows details, members and messages of a version', async () => {
-    const { status, body } = await asOf(3);
+    const { status, headers, body } = await asOf(3);
     assert.equal(status, 200);
+    assert.match(headers.get('x-position') ?? '', /^0-\d+$/);
     assert.partialDeepStrictEqual(body, {
       chatroom: { id: 'lobby', name: 'Lobby', memberCount: 2, version: 3, archived: false },
       version: 3,

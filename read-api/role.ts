@@ -51,8 +51,8 @@ export async function openReadApiRole(deps: ReadApiRoleDeps): Promise<Role> {
     timeoutMs: LIMITS.minPositionMs,
     maxWaiting: settings.maxWaiting,
   });
-  const asked = deps.written === null ? queries : freshQueries(queries, positions, deps.written);
-  const hotRooms = new HotRooms({ ...settings, cache, queries, positions, logger, metrics });
+  const asked = freshQueries(queries, positions, deps.written);
+  const hotRooms = new HotRooms({ ...settings, cache, queries, positions, written: deps.written, logger, metrics });
   lifecycle.add('hot rooms', () => hotRooms.stop());
   const active = createActiveMarks(deps.sets, logger);
   const before = [authenticate(deps.verifier), waitForPosition(positions, metrics)];

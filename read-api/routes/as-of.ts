@@ -1,21 +1,21 @@
 // A room as it was: for whoever answers for it.
 import Router from '@koa/router';
 import type { Middleware } from 'koa';
-import type { Identity } from '../../platform/auth.ts';
 import { identityOf } from '../../platform/authenticate.ts';
 import type { Clock } from '../../platform/clock.ts';
 import { Problem } from '../../platform/http-app.ts';
 import { LIMITS } from '../../schemas/limits.ts';
+import type { FreshQueries } from '../fresh-queries.ts';
 import type { RoomAsOf } from '../queries/as-of.ts';
-import type { Queries } from '../queries/queries.ts';
 import { findRoom } from './access.ts';
 import { toUserCursor } from './cursors.ts';
 import { AsOfRequest, parse, queryOf, RoomParams } from './requests.ts';
+import { tellStanding } from './tell-standing.ts';
 
 export type AsOfRoutesDeps = {
   /** What every request of these routes passes first. */
   before: Middleware[];
-  queries: Queries;
+  queries: FreshQueries;
   clock: Clock;
 };
 
@@ -27,7 +27,10 @@ export function createAsOfRoutes({ before, queries, clock }: AsOfRoutesDeps): Ro
   router.get('/:id/as-of', async (context) => {
     const { at, limit, before: messagesBefore, membersCursor: membersAfter } = parse(AsOfRequest, queryOf(context));
     const { id: roomId } = parse(RoomParams, { id: context.params.id });
-    await requireGoverning(queries, roomId, identityOf(context));
+    const caller = identityOf(context);
+    const { room, standing } = await findRoom(queries, roomId, caller);
+    // The owner also where they have left a public room.
+    if (!caller.isOperator && caller.userId !== room.ownerId) throw new Problem('owner_only');
     // It folds all that ever happened in the room but messages, so it may cost as much as hundreds of other reads.
     if (reading >= LIMITS.asOfReads) throw new Problem('busy');
     reading += 1;
@@ -36,6 +39,7 @@ export function createAsOfRoutes({ before, queries, clock }: AsOfRoutesDeps): Ro
       const answer = await queries.roomAsOf({ roomId, at, nowMs: clock.now(), ...pages });
       if (answer === null) throw new Problem('room_not_found');
       if ('outside' in answer) throw new Problem('invalid_request', { detail: `at: ${answer.outside}` });
+      tellStanding(context, standing);
       context.body = toBody(answer);
     } finally {
       reading -= 1;
@@ -43,12 +47,6 @@ export function createAsOfRoutes({ before, queries, clock }: AsOfRoutesDeps): Ro
   });
 
   return router;
-}
-
-/** The room's owner, also one who has left a public room, and operators. */
-async function requireGoverning(queries: Queries, roomId: string, caller: Identity): Promise<void> {
-  const { room } = await findRoom(queries, roomId, caller);
-  if (!caller.isOperator && caller.userId !== room.ownerId) throw new Problem('owner_only');
 }
 
 function toBody(then: RoomAsOf): object {

@@ -6,7 +6,7 @@ import type { InspectedRecord } from '../../../event-log/event-log.ts';
 import { positionOf } from '../../../schemas/commands.ts';
 import type { ChatEvent } from '../../../schemas/generated/events.ts';
 import { toTimestamp } from '../../../schemas/views.ts';
-import { printable } from '../printable.ts';
+import { printable } from '../output.ts';
 
 export type DescribedRecord = {
   /** One line without control characters: what others wrote must not steer the terminal. */

@@ -6,8 +6,7 @@ import { LIMITS } from '../../../schemas/limits.ts';
 import type { Cli } from '../cli.ts';
 import { parseCount } from '../events/places.ts';
 import { EXIT, type Exit, UsageError } from '../exits.ts';
-import { table } from '../output.ts';
-import { printable } from '../printable.ts';
+import { printable, table } from '../output.ts';
 
 type AsOfOptions = { room: string; at: AsOfPoint; limit: number; members: number };
 
