@@ -6,7 +6,9 @@ import { readReplayConfig } from './config.ts';
 import { EXIT, type Exit, toExit } from './exits.ts';
 import { openResources, type Resources } from './open-resources.ts';
 import { Output } from './output.ts';
+import { addAsOf } from './verbs/as-of.ts';
 import { addBuildVerbs } from './verbs/builds.ts';
+import { addCache } from './verbs/cache.ts';
 import { addDlq } from './verbs/dlq.ts';
 import { addEvents } from './verbs/events.ts';
 import { addRebuild } from './verbs/rebuild.ts';
@@ -14,7 +16,7 @@ import { addRepair } from './verbs/repair.ts';
 import { addStatus } from './verbs/status.ts';
 import { addVerify } from './verbs/verify.ts';
 
-const VERBS = [addBuildVerbs, addDlq, addEvents, addRebuild, addRepair, addStatus, addVerify];
+const VERBS = [addAsOf, addBuildVerbs, addCache, addDlq, addEvents, addRebuild, addRepair, addStatus, addVerify];
 /** npm hands a terminal's Ctrl-C on to a program that had it from the terminal already, so one keypress may arrive twice. */
 const SAME_KEYPRESS_MS = 300;
 
