@@ -45,7 +45,7 @@ const GROUP_ANSWER_MS = MAX_REBALANCE_MS + 2_000;
 /** Milliseconds of nothing but refusals until a group counts as not served, and between two looks at whether one is served again. */
 const REFUSALS_MS = 5_000;
 const LOOK_BACK_MS = 2_000;
-/** Names that a group goes by, one where the other is not served. More than 3 of a broker's 50 parts of groups are not lost at once. */
+/** Names of a group. The broker keeps groups in some 50 partitions of a topic, by their names: that of one name may be lost, not those of four. */
 const GROUP_NAMES = 4;
 /** What is answered for a group whose coordinator is not there, has not come up yet, or could not read what it has of the group. */
 const NOT_SERVED: ReadonlySet<number> = new Set([
@@ -56,7 +56,10 @@ const NOT_SERVED: ReadonlySet<number> = new Set([
 /** Between two attempts to join when the group changed while the last one was under way. */
 const REJOIN_PAUSE_MS = 20;
 
-/** Takes part in the group `roomlog-<role>-<topic>`, or in `…~2` to `…~4` where Kafka does not serve it. run() rejects with LogSettingsError when the broker refuses the session's length. */
+/**
+ * Takes part in the group `roomlog-<role>-<topic>`, or in `…~2` to `…~4` where Kafka does not serve it. run() rejects with
+ * LogSettingsError when the broker refuses the session's length.
+ */
 export function kafkaOwnership(options: KafkaOwnershipOptions): Ownership {
   return new TakingPart(new GroupMembership(options), options, options.log);
 }
@@ -292,7 +295,7 @@ class GroupMembership implements Membership {
   }
 }
 
-/** The other names end in what no topic's name may have. One after the other, they are looked after by different parts of the broker. */
+/** The other names end in what no topic's name may have. They differ by one digit, which puts them into partitions next to each other. */
 function groupName({ role, topic }: KafkaOwnershipOptions, name: number): string {
   return `roomlog-${role}-${topic}${name === 1 ? '' : `~${name}`}`;
 }
