@@ -7,9 +7,10 @@ import { EXIT, type Exit, toExit } from './exits.ts';
 import { openResources, type Resources } from './open-resources.ts';
 import { Output } from './output.ts';
 import { addDlq } from './verbs/dlq.ts';
+import { addEvents } from './verbs/events.ts';
 import { addStatus } from './verbs/status.ts';
 
-const VERBS = [addStatus, addDlq];
+const VERBS = [addStatus, addDlq, addEvents];
 /** npm hands a terminal's Ctrl-C on to a program that had it from the terminal already, so one keypress may arrive twice. */
 const SAME_KEYPRESS_MS = 300;
 
@@ -74,4 +75,8 @@ function abortOnSignals(): AbortSignal {
   return stopping.signal;
 }
 
+// Whoever reads the result has read enough of it, as head does.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? EXIT.done : EXIT.fault);
+});
 process.exitCode = await main(process.argv.slice(2));
