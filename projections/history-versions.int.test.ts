@@ -21,7 +21,7 @@ import { MemoryOwnershipGroup } from '../tests/support/memory-ownership.ts';
 import { stackEnv } from '../tests/support/stack-env.ts';
 import { bookkeepingTables, historyKeyOf, historySchemaOf } from './history/tables.ts';
 import type { HistoryVersion } from './history/versions.ts';
-import { dropVersion, LiveVersionError, type MoveOutcome, moveLiveVersion } from './live-version.ts';
+import { dropVersion, type MoveOutcome, moveLiveVersion, VersionInUseError } from './live-version.ts';
 import { openProjectionsRole } from './role.ts';
 import type { TakeoverMode } from './takeover.ts';
 
@@ -332,7 +332,7 @@ describe('two versions of the history deployed side by side', function () {
     await untilAtHead(2);
     const drop = (version: number): Promise<void> =>
       dropVersion(admin, tables, historyKeyOf(version), historySchemaOf(version));
-    await assert.rejects(drop(2), LiveVersionError);
+    await assert.rejects(drop(2), VersionInUseError);
     await drop(1);
     for (const room of rooms) append(room, made.said('for one'));
     await untilAtHead(2);

@@ -20,10 +20,10 @@ export type MoveOutcome =
   /** The other version is not as far, or not there; or it has parked streams that the live one has not. */
   | { kind: 'refused'; live: number; reason: string };
 
-/** The version that is to stay was asked to be dropped. */
-export class LiveVersionError extends Error {
-  override readonly name = 'LiveVersionError';
-  readonly code = 'live_version';
+/** A version was to be dropped that is live, or that something is still made of. */
+export class VersionInUseError extends Error {
+  override readonly name = 'VersionInUseError';
+  readonly code = 'version_in_use';
   readonly retryable = false;
 }
 
@@ -121,7 +121,7 @@ export async function moveLiveVersion(
 
 /**
  * Removes a version that is not live: its tables, checkpoints and parked records. Removing it again changes nothing. Whoever runs a
- * build whose newest version it is makes it anew. Throws LiveVersionError for the live one.
+ * build whose newest version it is makes it anew. Throws VersionInUseError for the live one, and for one with builds beside it.
  */
 export async function dropVersion(
   db: Database,
@@ -137,8 +137,17 @@ export async function dropVersion(
       [name],
     );
     if (pointer === undefined || pointer.version === version) {
-      throw new LiveVersionError(`version ${version} of ${name} is the live one`);
+      throw new VersionInUseError(`version ${version} of ${name} is the live one`);
     }
+    const [built] = await queryRows<{ build: number }>(
+      tx,
+      `select build from ${tables.builds} where projection = ? and version = ? and state <> 'live' limit 1`,
+      [name, version],
+    );
+    if (built !== undefined) {
+      throw new VersionInUseError(`version ${version} of ${name} has build ${built.build} beside it: drop that first`);
+    }
+    await changeRows(tx, `delete from ${tables.builds} where projection = ? and version = ?`, [name, version]);
     await tx.raw('drop schema if exists ?? cascade', [schema]);
     for (const table of [tables.checkpoints, tables.parkedRecords, tables.parkedStreams]) {
       await changeRows(tx, `delete from ${table} where projection = ? and version = ?`, [name, version]);

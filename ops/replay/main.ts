@@ -9,8 +9,9 @@ import { Output } from './output.ts';
 import { addDlq } from './verbs/dlq.ts';
 import { addEvents } from './verbs/events.ts';
 import { addStatus } from './verbs/status.ts';
+import { addVersions } from './verbs/versions.ts';
 
-const VERBS = [addStatus, addDlq, addEvents];
+const VERBS = [addStatus, addDlq, addEvents, addVersions];
 /** npm hands a terminal's Ctrl-C on to a program that had it from the terminal already, so one keypress may arrive twice. */
 const SAME_KEYPRESS_MS = 300;
 
