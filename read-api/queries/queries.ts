@@ -12,6 +12,7 @@ import {
 } from '../../projections/history/tables.ts';
 import { LIMITS } from '../../schemas/limits.ts';
 import type { MemberView, RoomView } from '../../schemas/wire.ts';
+import { type AsOfAnswer, type AsOfQuery, selectRoomAsOf } from './as-of.ts';
 import { selectCheckpoints, selectLiveVersion } from './checkpoints.ts';
 import { type RoomChange, selectEventsAfter } from './events-after.ts';
 import { type HistoryAt, LiveHistory } from './live-history.ts';
@@ -41,6 +42,8 @@ export type Queries = {
     afterUserId: string;
     limit: number;
   }): Promise<{ members: MemberView[]; hasMore: boolean }>;
+  /** The room as it was at a version or a time, or null where there is no such room. */
+  roomAsOf(query: AsOfQuery): Promise<AsOfAnswer | null>;
 };
 
 export type QueriesOptions = {
@@ -73,8 +76,9 @@ export function createQueries(options: QueriesOptions): Queries {
     checkpoints: () => ask((at) => selectCheckpoints(db, at)),
     messagePage: (roomId, range, limit) => ask(({ tables }) => selectMessagePage(db, tables, roomId, range, limit)),
     roomPage: (query) => ask(({ tables }) => selectRoomPage(db, tables, query)),
-    roomFor: (roomId, userId) => ask(({ tables }) => selectRoomFor(db, tables, roomId, userId)),
+    roomFor: (roomId, userId) => ask((at) => selectRoomFor(db, at, roomId, userId)),
     memberPage: (query) => ask(({ tables }) => selectMemberPage(db, tables, query)),
+    roomAsOf: (query) => ask(({ tables }) => selectRoomAsOf(db, tables, query)),
   };
 }
 
