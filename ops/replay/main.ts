@@ -15,8 +15,20 @@ import { addRebuild } from './verbs/rebuild.ts';
 import { addRepair } from './verbs/repair.ts';
 import { addStatus } from './verbs/status.ts';
 import { addVerify } from './verbs/verify.ts';
+import { addVersions } from './verbs/versions.ts';
 
-const VERBS = [addAsOf, addBuildVerbs, addCache, addDlq, addEvents, addRebuild, addRepair, addStatus, addVerify];
+const VERBS = [
+  addAsOf,
+  addBuildVerbs,
+  addCache,
+  addDlq,
+  addEvents,
+  addRebuild,
+  addRepair,
+  addStatus,
+  addVerify,
+  addVersions,
+];
 /** npm hands a terminal's Ctrl-C on to a program that had it from the terminal already, so one keypress may arrive twice. */
 const SAME_KEYPRESS_MS = 300;
 

@@ -1,7 +1,7 @@
 // Lets one job at a time change which tables of a projection are live, or make ones that shall be. The lock is one of PostgreSQL's
 // session, on a connection of its own, so a killed job never leaves it behind; who has it shows in the connection's name.
-import { hostname } from 'node:os';
 import pg from 'pg';
+import type { Worker } from './job-row.ts';
 import type { ReplayedProjection } from './replayed-projection.ts';
 
 /** Somebody else works on the builds of the projection. */
@@ -20,13 +20,19 @@ const CONNECT_TIMEOUT_MS = 5_000;
  * JobRunningError, which says who runs it and since when.
  */
 export async function withJobLock<Result>(
-  options: { databaseUrl: string; projection: ReplayedProjection; verb: string; signal: AbortSignal },
+  options: {
+    databaseUrl: string;
+    projection: ReplayedProjection;
+    worker: Pick<Worker, 'pid' | 'host'>;
+    verb: string;
+    signal: AbortSignal;
+  },
   work: (signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
-  const { databaseUrl, projection, verb, signal } = options;
+  const { databaseUrl, projection, verb, worker, signal } = options;
   const client = new pg.Client({
     connectionString: databaseUrl,
-    application_name: `roomlog ${verb} pid=${process.pid} host=${hostname()}`.slice(0, 63),
+    application_name: `roomlog ${verb} pid=${worker.pid} host=${worker.host}`.slice(0, 63),
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
   });

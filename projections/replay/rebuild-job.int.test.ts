@@ -10,6 +10,7 @@ import { type RebuildEnd, type RebuildOptions, type RebuildWatch, rebuild } from
 
 const EASY: RebuildOptions = {
   lanes: 1,
+  worker: { pid: 1, host: 'test' },
   verifies: true,
   flips: true,
   maxLagEvents: 1_000_000,

@@ -1,19 +1,27 @@
 // A rebuild as a job: makes a build, proves it and makes it live, in phases that stand in the build's row. Killed at any moment, it goes
 // on with the same build where that is when it is run again. Others pause and cancel it through the row.
-import { hostname } from 'node:os';
 import { systemTime } from '../../platform/time.ts';
 import { buildIndexes } from './build-indexes.ts';
 import { type Build, type BuildState, createBuild, dropBuild, keyOfBuild, schemaOfBuild } from './builds.ts';
 import { type Flip, flipBuild, lackOf, loadVector } from './flip.ts';
 import { type FoldDeps, foldInto, headsOf } from './fold-into.ts';
 import { Governor, type GovernorBounds, type Observation } from './governor.ts';
-import { beginJob, enterState, findJob, type JobOptions, type JobProgress, reportProgress } from './job-row.ts';
+import {
+  beginJob,
+  enterState,
+  findJob,
+  type JobOptions,
+  type JobProgress,
+  reportProgress,
+  type Worker,
+} from './job-row.ts';
 import { observeLive, sampleRooms } from './live-watch.ts';
 import { Pace } from './pace.ts';
 import type { ReplayedProjection, WritingWay } from './replayed-projection.ts';
 import { type BuildVerdict, verifyBuild } from './verify-build.ts';
 
-export type RebuildOptions = GovernorBounds & JobOptions & { lanes: number; ratePerSecond?: number | undefined };
+export type RebuildOptions = GovernorBounds &
+  JobOptions & { lanes: number; ratePerSecond?: number | undefined; worker: Pick<Worker, 'pid' | 'host'> };
 
 /** What is told to whoever looks on. */
 export type RebuildWatch = {
@@ -118,7 +126,7 @@ class RebuildJob {
       job ?? (await createBuild(db, this.#projection, { purpose: 'rebuild', fill: 'copy', atMs: clock.now() }));
     const { verifies, flips } = job?.options ?? this.#options;
     if (job !== null) this.#watch.note(`goes on with build ${job.number}, which is ${job.state}`);
-    const worker = { pid: process.pid, host: hostname(), sinceMs: clock.now() };
+    const worker = { ...this.#options.worker, sinceMs: clock.now() };
     await beginJob(db, this.#projection, build.number, { options: { verifies, flips }, worker });
     return { build, options: { verifies, flips } };
   }

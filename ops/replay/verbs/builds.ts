@@ -1,5 +1,6 @@
 // Verbs on builds that are there: `pause`, `resume` and `cancel` of a rebuild that runs in another terminal, `flip` of one that waits,
 // `rollback` to the tables before the last flip, `drop`.
+import { hostname } from 'node:os';
 import type { Command } from 'commander';
 import { type Build, dropBuild, listBuilds } from '../../../projections/replay/builds.ts';
 import { type Flip, flipBuild } from '../../../projections/replay/flip.ts';
@@ -51,7 +52,7 @@ async function tell(cli: Cli, name: string, wanted: Wanted): Promise<Exit> {
     throw new RefusedError(`nobody works on build ${job.number}: npm run replay -- rebuild ${name} goes on with it`);
   }
   if (runs === null) {
-    await withJobLock({ databaseUrl, projection, verb: 'cancel', signal: cli.signal }, () =>
+    await withJobLock({ databaseUrl, projection, worker: worker(), verb: 'cancel', signal: cli.signal }, () =>
       dropBuild(db, projection, job.number),
     );
     cli.out.result({ projection: name, build: job.number, outcome: 'dropped' }, `build ${job.number} is gone`);
@@ -95,10 +96,13 @@ async function exchange(
   choose: () => Promise<Build>,
 ): Promise<Exit> {
   const databaseUrl = await cli.resources().databaseUrl();
-  const done: Flip = await withJobLock({ databaseUrl, projection, verb, signal: cli.signal }, async (signal) => {
-    const { number } = await choose();
-    return flipBuild(deps, projection, number, signal);
-  });
+  const done: Flip = await withJobLock(
+    { databaseUrl, projection, worker: worker(), verb, signal: cli.signal },
+    async (signal) => {
+      const { number } = await choose();
+      return flipBuild(deps, projection, number, signal);
+    },
+  );
   cli.out.result({ projection: projection.name, outcome: 'live', ...done }, [
     `build ${done.live} is live; build ${done.previous} is kept for rollback; ` +
       `live writes were held up for ${Math.round(done.heldMs)} ms`,
@@ -113,17 +117,20 @@ async function drop(cli: Cli, name: string, options: { build?: number; previous?
     throw new UsageError('say which build: --build <n> or --previous');
   }
   const databaseUrl = await cli.resources().databaseUrl();
-  const number = await withJobLock({ databaseUrl, projection, verb: 'drop', signal: cli.signal }, async () => {
-    const builds = await listBuilds(db, projection);
-    const build = builds.find((one) =>
-      options.previous === true ? one.state === 'previous' : one.number === options.build,
-    );
-    if (build === undefined) throw new UsageError(`there is no such build of ${name}`);
-    if (build.state === 'live') throw new RefusedError(`build ${build.number} is live`);
-    if (build.state === 'scratch') throw new RefusedError(`build ${build.number} is in use by ${build.purpose}`);
-    await dropBuild(db, projection, build.number);
-    return build.number;
-  });
+  const number = await withJobLock(
+    { databaseUrl, projection, worker: worker(), verb: 'drop', signal: cli.signal },
+    async () => {
+      const builds = await listBuilds(db, projection);
+      const build = builds.find((one) =>
+        options.previous === true ? one.state === 'previous' : one.number === options.build,
+      );
+      if (build === undefined) throw new UsageError(`there is no such build of ${name}`);
+      if (build.state === 'live') throw new RefusedError(`build ${build.number} is live`);
+      if (build.state === 'scratch') throw new RefusedError(`build ${build.number} is in use by ${build.purpose}`);
+      await dropBuild(db, projection, build.number);
+      return build.number;
+    },
+  );
   cli.out.result({ projection: name, outcome: 'dropped', build: number }, `build ${number} is gone`);
   return EXIT.done;
 }
@@ -131,4 +138,8 @@ async function drop(cli: Cli, name: string, options: { build?: number; previous?
 async function findPrevious(deps: Pick<FoldDeps, 'db'>, projection: ReplayedProjection): Promise<Build | undefined> {
   const previous = (await listBuilds(deps.db, projection)).filter(({ state }) => state === 'previous');
   return previous.sort((left, right) => right.stateAtMs - left.stateAtMs)[0];
+}
+
+function worker(): { pid: number; host: string } {
+  return { pid: process.pid, host: hostname() };
 }

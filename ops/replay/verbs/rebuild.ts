@@ -1,5 +1,5 @@
 // `rebuild`: folds the log anew into tables beside the live ones, proves them, and makes them live.
-import { constants, setPriority } from 'node:os';
+import { constants, hostname, setPriority } from 'node:os';
 import type { Command } from 'commander';
 import { withJobLock } from '../../../projections/replay/job-lock.ts';
 import type { JobProgress } from '../../../projections/replay/job-row.ts';
@@ -74,11 +74,13 @@ async function run(cli: Cli, name: string, flags: Flags): Promise<Exit> {
   const resources = cli.resources();
   const deps = await openFold(resources);
   if (flags.from !== undefined) await requireBeginning(deps.log, flags.from);
+  const worker = { pid: process.pid, host: hostname() };
   const options: RebuildOptions = {
     lanes: flags.lanes,
     ratePerSecond: flags.rate,
     maxLagEvents: flags.maxLagEvents,
     maxReadMs: flags.maxReadMs,
+    worker,
     verifies: flags.verify,
     flips: flags.flip,
   };
@@ -91,7 +93,7 @@ async function run(cli: Cli, name: string, flags: Flags): Promise<Exit> {
   setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
   const watch = watchOn(cli.out);
   const databaseUrl = await resources.databaseUrl();
-  const lock = { databaseUrl, projection, verb: 'rebuild', signal: cli.signal };
+  const lock = { databaseUrl, projection, worker, verb: 'rebuild', signal: cli.signal };
   const end = await withJobLock(lock, (signal) => rebuild(deps, projection, options, watch, signal)).finally(() =>
     watch.stop(),
   );
