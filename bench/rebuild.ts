@@ -226,15 +226,24 @@ async function liveReads(): Promise<void> {
   const args = [main, 'rebuild', 'history', '--no-verify', '--no-flip'];
   const env = childEnv({ DATABASE_URL: server.databaseUrl, KAFKA_BROKERS: undefined, REDIS_HOST: undefined });
   const child = spawn(process.execPath, args, { env, stdio: 'ignore' });
+  const before = await progressOfNewest((done) => done > 0);
   const beside = await readFor(readSeconds);
-  const [row] = (
-    await db.raw<{ rows: { progress: { done: number; share: number } }[] }>(
-      'select progress from roomlog.projection_builds order by build desc limit 1',
-    )
-  ).rows;
+  const done = (await progressOfNewest(() => true)) - before;
   child.kill('SIGKILL');
-  say(`… beside a governed rebuild: ${figures(beside)}; it had done ${n(row?.progress.done ?? 0)} events`);
+  say(`… beside a governed rebuild: ${figures(beside)}; it did ${n(done)} events meanwhile`);
   say(`p99 ratio: ${(percentile(beside, 0.99) / percentile(without, 0.99)).toFixed(2)}`);
+}
+
+/** How many offsets the newest build has, as soon as `isEnough` says so. */
+async function progressOfNewest(isEnough: (done: number) => boolean): Promise<number> {
+  for (;;) {
+    const { rows } = await db.raw<{ rows: { done: number | null }[] }>(
+      `select (progress->>'done')::float8 as done from roomlog.projection_builds order by build desc limit 1`,
+    );
+    const done = rows[0]?.done ?? 0;
+    if (isEnough(done)) return done;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
 }
 
 async function readFor(seconds: number): Promise<number[]> {
