@@ -6,12 +6,13 @@ import { readReplayConfig } from './config.ts';
 import { EXIT, type Exit, toExit } from './exits.ts';
 import { openResources, type Resources } from './open-resources.ts';
 import { Output } from './output.ts';
+import { addAsOf } from './verbs/as-of.ts';
 import { addCache } from './verbs/cache.ts';
 import { addDlq } from './verbs/dlq.ts';
 import { addEvents } from './verbs/events.ts';
 import { addStatus } from './verbs/status.ts';
 
-const VERBS = [addStatus, addDlq, addCache, addEvents];
+const VERBS = [addStatus, addDlq, addCache, addEvents, addAsOf];
 /** npm hands a terminal's Ctrl-C on to a program that had it from the terminal already, so one keypress may arrive twice. */
 const SAME_KEYPRESS_MS = 300;
 
