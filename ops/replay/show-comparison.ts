@@ -1,0 +1,101 @@
+// A comparison as lines for people: a summary a table, then the differences of the first rooms.
+
+import type { ParkedComparison } from '../../projections/replay/compare-parked.ts';
+import type { Row, RowDifference } from '../../projections/replay/compare-rows.ts';
+import type { Comparison, TableComparison } from '../../projections/replay/compare-tables.ts';
+import type { OffsetVector } from '../../projections/replay/live-vector.ts';
+import { count } from '../progress.ts';
+import { table } from './output.ts';
+
+/** What the two sides are called. */
+export type SideNames = { left: string; right: string };
+
+const MAX_VALUE_CHARACTERS = 60;
+
+export function vectorText(vector: OffsetVector): string {
+  return [...vector].map(([partition, offset]) => `${partition}-${offset}`).join(' ');
+}
+
+export function rowsOf({ tables }: Comparison, side: 'leftRows' | 'rightRows'): number {
+  return tables.reduce((sum, one) => sum + (one[side] ?? 0), 0);
+}
+
+export function showTables({ tables }: Comparison, { left, right }: SideNames): string[] {
+  return table(
+    [
+      'table',
+      `rows ${left}`,
+      `rows ${right}`,
+      `only ${left}`,
+      `only ${right}`,
+      'changed',
+      'rooms that differ',
+      'columns',
+    ],
+    tables.map((one) => [
+      one.table,
+      one.leftRows ?? 'no table',
+      one.rightRows ?? 'no table',
+      one.onlyLeft,
+      one.onlyRight,
+      one.changed,
+      one.differingRooms,
+      showColumns(one, { left, right }),
+    ]),
+  );
+}
+
+/** The differences of the rooms that were looked into, and how many more rooms differ. */
+export function showExamples({ examples, differingRooms }: Comparison, names: SideNames): string[] {
+  const lines = examples.flatMap(({ roomId, tables, rows }) => [
+    `room ${roomId}: ${tables.join(', ')}`,
+    ...rows.map((row) => `  ${showRow(row, names)}`),
+  ]);
+  const more = differingRooms - examples.length;
+  return more > 0 ? [...lines, `rooms that differ and are not shown: ${count(more)}`] : lines;
+}
+
+export function showParked({ alike, differences }: ParkedComparison, { left, right }: SideNames): string[] {
+  const from = (parked: ParkedComparison['differences'][number]['left']): string =>
+    parked === null ? 'not parked' : `parked from offset ${parked.firstOffset} (${count(parked.records)} records)`;
+  return [
+    ...(alike > 0 ? [`${count(alike)} streams are parked on both sides alike`] : []),
+    ...differences.map(
+      (one) =>
+        `stream ${one.stream} of partition ${one.partition}: ${left} ${from(one.left)}, ${right} ${from(one.right)}`,
+    ),
+  ];
+}
+
+function showColumns({ columns, leftRows, rightRows }: TableComparison, { left, right }: SideNames): string {
+  if (leftRows === null || rightRows === null) return '';
+  return [
+    ...columns.onlyLeft.map((name) => `${name} only ${left}`),
+    ...columns.onlyRight.map((name) => `${name} only ${right}`),
+    ...columns.retyped.map((name) => `${name} of another type`),
+  ].join(', ');
+}
+
+export function showRow({ table, key, left, right, changed }: RowDifference, names: SideNames): string {
+  const { room_id: _, ...rest } = key;
+  const where = [table, ...Object.entries(rest).map(([name, value]) => `${name}=${value}`)].join(' ');
+  if (left === null || right === null) {
+    const [there, row] = left === null ? [names.right, right] : [names.left, left];
+    return `${where}: only ${there}: ${shorten(JSON.stringify(row))}`;
+  }
+  const cells = changed.map(
+    (column) => `${column} ${names.left} ${cell(left, column)}, ${names.right} ${cell(right, column)}`,
+  );
+  return `${where}: ${cells.join('; ')}`;
+}
+
+function cell(row: Row, column: string): string {
+  return shorten(JSON.stringify(row[column]));
+}
+
+function shorten(text: string | undefined): string {
+  const characters = [...(text ?? 'absent')];
+  return characters.length > MAX_VALUE_CHARACTERS
+    ? `${characters.slice(0, MAX_VALUE_CHARACTERS).join('')}…`
+    : characters.join('');
+}
