@@ -6,11 +6,12 @@ import { readReplayConfig } from './config.ts';
 import { EXIT, type Exit, toExit } from './exits.ts';
 import { openResources, type Resources } from './open-resources.ts';
 import { Output } from './output.ts';
+import { addDiff } from './verbs/diff.ts';
 import { addRepair } from './verbs/repair.ts';
 import { addStatus } from './verbs/status.ts';
 import { addVerify } from './verbs/verify.ts';
 
-const VERBS = [addRepair, addStatus, addVerify];
+const VERBS = [addDiff, addRepair, addStatus, addVerify];
 /** npm hands a terminal's Ctrl-C on to a program that had it from the terminal already, so one keypress may arrive twice. */
 const SAME_KEYPRESS_MS = 300;
 

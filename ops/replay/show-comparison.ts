@@ -1,9 +1,10 @@
 // A comparison as lines for people: a summary a table, then the differences of the first rooms.
 
+import type { ProjectionKey } from '../../projections/checkpoints.ts';
 import type { ParkedComparison } from '../../projections/replay/compare-parked.ts';
 import type { Row, RowDifference } from '../../projections/replay/compare-rows.ts';
 import type { Comparison, TableComparison } from '../../projections/replay/compare-tables.ts';
-import type { OffsetVector } from '../../projections/replay/live-vector.ts';
+import type { Verification } from '../../projections/replay/verify-live.ts';
 import { count } from '../progress.ts';
 import { table } from './output.ts';
 
@@ -12,15 +13,50 @@ export type SideNames = { left: string; right: string };
 
 const MAX_VALUE_CHARACTERS = 60;
 
-export function vectorText(vector: OffsetVector): string {
-  return [...vector].map(([partition, offset]) => `${partition}-${offset}`).join(' ');
+export function isEqual({ comparison, parked }: Verification): boolean {
+  return comparison.isEqual && parked.differences.length === 0;
 }
 
-export function rowsOf({ tables }: Comparison, side: 'leftRows' | 'rightRows'): number {
-  return tables.reduce((sum, one) => sum + (one[side] ?? 0), 0);
+export function verificationJson({ name, version }: ProjectionKey, verification: Verification): object {
+  const { vector, events, comparison, parked, foldMs, compareMs } = verification;
+  return {
+    projection: name,
+    version,
+    isEqual: isEqual(verification),
+    vector: [...vector].map(([partition, offset]) => ({ partition, offset })),
+    events,
+    rooms: comparison.rooms,
+    rows: countRows(comparison),
+    differingRooms: comparison.differingRooms,
+    tables: comparison.tables,
+    examples: comparison.examples,
+    parked,
+    foldMs: Math.round(foldMs),
+    compareMs: Math.round(compareMs),
+  };
 }
 
-export function showTables({ tables }: Comparison, { left, right }: SideNames): string[] {
+export function showVerification(verification: Verification, names: SideNames): string[] {
+  const { vector, events, comparison, parked, foldMs, compareMs } = verification;
+  const at = [...vector].map(([partition, offset]) => `${partition}-${offset}`).join(' ');
+  return [
+    `at ${at}: ${count(comparison.rooms)} rooms, ${count(countRows(comparison))} rows ${names.left}, ` +
+      `${count(events)} events folded in ${seconds(foldMs)}, compared in ${seconds(compareMs)}`,
+    ...showTables(comparison, names),
+    ...showParked(parked, names),
+    ...showExamples(comparison, names),
+  ];
+}
+
+function countRows({ tables }: Comparison): number {
+  return tables.reduce((sum, { leftRows }) => sum + (leftRows ?? 0), 0);
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(1)} s`;
+}
+
+function showTables({ tables }: Comparison, { left, right }: SideNames): string[] {
   return table(
     [
       'table',
@@ -46,7 +82,7 @@ export function showTables({ tables }: Comparison, { left, right }: SideNames): 
 }
 
 /** The differences of the rooms that were looked into, and how many more rooms differ. */
-export function showExamples({ examples, differingRooms }: Comparison, names: SideNames): string[] {
+function showExamples({ examples, differingRooms }: Comparison, names: SideNames): string[] {
   const lines = examples.flatMap(({ roomId, tables, rows }) => [
     `room ${roomId}: ${tables.join(', ')}`,
     ...rows.map((row) => `  ${showRow(row, names)}`),

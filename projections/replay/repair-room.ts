@@ -45,7 +45,7 @@ export class UnknownRoomError extends Error {
 }
 
 /** The live projector moves on faster than the room can be folded. */
-export class TooFastToRepairError extends Error {
+class TooFastToRepairError extends Error {
   override readonly name = 'TooFastToRepairError';
   readonly code = 'too_fast_to_repair';
   readonly retryable = false;
