@@ -9,9 +9,9 @@ const FOLDERS = {
   realtime: ['schemas', 'event-log', 'platform'],
 };
 /* Single files of another folder that a folder may import beside the above: the read side shares names of tables and keys
-   and the cache port; the socket node asks the same queries and sends commands through the commands' own client. */
+   and the cache port, and reads events that rows hold as the codec reads those of the log; the socket node asks the same queries and sends commands through the commands' own client. */
 const FILES = {
-  'read-api': '^projections/(history/tables|cache/(memory-|redis-)?room-cache)\\.ts$',
+  'read-api': '^(projections/(history/tables|cache/(memory-|redis-)?room-cache)|event-log/codec/upcast)\\.ts$',
   realtime: '^(read-api/queries/|commands/client/|projections/history/tables\\.ts$|projections/cache/)',
 };
 
@@ -26,6 +26,13 @@ module.exports = {
         pathNot: [`^${folder}/`, ...allowed.map((name) => `^${name}/`), ...(FILES[folder] ? [FILES[folder]] : [])],
       },
     })),
+    {
+      // Nothing behind the codec ever meets an event type that is no longer written.
+      name: 'superseded-events',
+      severity: 'error',
+      from: { pathNot: '^event-log/codec/|\\.test\\.ts$' },
+      to: { path: '^schemas/generated/superseded-events\\.ts$' },
+    },
     {
       name: 'no-circular',
       severity: 'error',

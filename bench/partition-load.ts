@@ -131,7 +131,7 @@ function eventOf(roomId: string, userId: string, version: number, occurredAt: nu
   if (version === 1) {
     return { type: 'RoomCreated', metadata, roomId, spaceId: 's', name: 'A room', description: '', isPrivate: false };
   }
-  if (version <= members) return { type: 'MemberJoined', metadata, roomId, ...actor };
+  if (version <= members) return { type: 'MemberJoined', metadata, roomId, ...actor, invitedBy: null };
   const text = 'x'.repeat(100);
   return {
     type: 'MessageSent',

@@ -97,5 +97,6 @@ function eventOf(
   if (type === 'MessageSent') {
     return { type, metadata, roomId, messageId: uuidv7Ids.next(), text: 'hello', replyTo: null, originalTime: null };
   }
+  if (type === 'MemberJoined') return { type, metadata, roomId, ...actor, invitedBy: null };
   return { type, metadata, roomId, ...actor };
 }

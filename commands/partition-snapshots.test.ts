@@ -15,6 +15,7 @@ import { systemTime } from '../platform/time.ts';
 import { type Command, streamOfRoom } from '../schemas/commands.ts';
 import { LIMITS } from '../schemas/limits.ts';
 import { ADA, BOB, command } from '../tests/support/given-when-then.ts';
+import { readGoldenSnapshot } from '../tests/support/golden-snapshot.ts';
 import {
   assertRejected,
   eventsOf,
@@ -198,6 +199,13 @@ describe('an owner with snapshots', () => {
       await readsTheWholeLog();
     });
 
+    it('one with the bytes of an earlier state version', async () => {
+      const golden = Object.entries(readGoldenSnapshot(1)).filter(([, hex]) => hex !== '');
+      const written = golden.map(([key, hex]) => ({ key: key.replace(/^\d+ /, ''), value: Buffer.from(hex, 'hex') }));
+      snapshots.write(0, [...snapshots.entries(0).map(({ key }) => ({ key, value: null })), ...written]);
+      await readsTheWholeLog();
+    });
+
     it('a lower one in its place', async () => {
       const older = snapshots.entries(0);
       snapshots.write(
@@ -349,7 +357,8 @@ async function appendLargeRoom(log: EventLog, members: number): Promise<void> {
     isPrivate: false,
   } as const;
   const joins = Array.from({ length: members - 1 }, (_, index) => {
-    return { type: 'MemberJoined', roomId: ROOM, userId: `member ${index + 1}`, username: 'M' } as const;
+    const userId = `member ${index + 1}`;
+    return { type: 'MemberJoined', roomId: ROOM, userId, username: 'M', invitedBy: null } as const;
   });
   const wish = create();
   const records = [made, ...joins].map((event, index) => {

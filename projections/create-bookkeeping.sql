@@ -35,6 +35,21 @@ create table if not exists parked_records (
   primary key (projection, version, stream, partition, "offset")
 );
 
+-- Records that somebody has taken out of a projection by hand, for ever: every fold of the log passes over them, so that tables
+-- that are built anew mean the same. Kept for the projection as such, whichever set of tables it is folded into.
+create table if not exists discarded_records (
+  projection       text not null,
+  version          integer not null,
+  partition        integer not null,
+  "offset"         bigint not null,
+  stream           text not null,
+  reason           text not null,
+  value            bytea not null,
+  discarded_by     text not null,
+  discarded_at_ms  bigint not null,
+  primary key (projection, version, partition, "offset")
+);
+
 -- Sets of tables of one projection: the live one, those that are being made beside it, and the one that was live before.
 -- docs/decisions/0011-rebuilding.md says what may become of them.
 create table if not exists projection_builds (

@@ -11,16 +11,16 @@ export type ParkedRecord = { partition: number; record: LogRecord };
 
 const MAX_REASON_CHARACTERS = 500;
 
-/** The parked streams of these partitions, in the order of their names. */
+/** The names of the parked streams of these partitions, in order. */
 export async function listParkedStreams(
   tx: Knex,
   tables: BookkeepingTables,
   { name, version }: ProjectionKey,
   partitions: readonly number[],
-): Promise<{ stream: string; partition: number }[]> {
+): Promise<{ stream: string }[]> {
   return queryRows(
     tx,
-    `select stream, partition from ${tables.parkedStreams}
+    `select stream from ${tables.parkedStreams}
       where projection = ? and version = ? and partition = any (?::integer[]) order by stream`,
     [name, version, partitions],
   );
@@ -84,8 +84,7 @@ export async function insertParkedStreams(
       streams.map(({ stream }) => stream),
       streams.map(({ partition }) => partition),
       streams.map(({ firstOffset }) => firstOffset),
-      // A reason may quote the value that was refused, which may hold what PostgreSQL cannot.
-      streams.map(({ reason }) => reason.replaceAll('\0', '').toWellFormed().slice(0, MAX_REASON_CHARACTERS)),
+      streams.map(({ reason }) => toStoredReason(reason)),
       streams.map(({ atMs }) => atMs),
     ],
   );
@@ -113,24 +112,107 @@ export async function insertParkedRecords(
   );
 }
 
-/** The next records of a parked stream after an offset, at most `limit`, in order. The primary key serves it. */
+/** The next records of a parked stream after a place in the log, at most `limit`, in order. The primary key serves it. */
 export async function selectParkedRecords(
   tx: Knex,
   tables: BookkeepingTables,
   { name, version }: ProjectionKey,
-  from: { stream: string; afterOffset: number; limit: number },
+  from: { stream: string; after: { partition: number; offset: number }; limit: number },
 ): Promise<ParkedRecord[]> {
   const rows = await queryRows<{ partition: number; offset: string; appended_at_ms: string; value: Buffer }>(
     tx,
     `select partition, "offset", appended_at_ms, value from ${tables.parkedRecords}
-      where projection = ? and version = ? and stream = ? and "offset" > ?
+      where projection = ? and version = ? and stream = ? and (partition, "offset") > (?, ?)
       order by partition, "offset" limit ?`,
-    [name, version, from.stream, from.afterOffset, from.limit],
+    [name, version, from.stream, from.after.partition, from.after.offset, from.limit],
   );
   return rows.map(({ partition, offset, appended_at_ms, value }) => ({
     partition,
     record: { offset: Number(offset), key: from.stream, value, appendedAt: Number(appended_at_ms) },
   }));
+}
+
+/** The parked streams with how many records of each are put aside: one, or all in the order in which they were parked. */
+export async function selectParkedStreams(
+  tx: Knex,
+  tables: BookkeepingTables,
+  { name, version }: ProjectionKey,
+  stream: string | null,
+): Promise<(ParkedStream & { records: number })[]> {
+  const rows = await queryRows<{
+    stream: string;
+    partition: number;
+    first_offset: string;
+    reason: string;
+    parked_at_ms: string;
+    records: number;
+  }>(
+    tx,
+    `select stream, partition, first_offset, reason, parked_at_ms,
+            (select count(*)::integer from ${tables.parkedRecords} as record
+              where record.projection = parked.projection and record.version = parked.version
+                and record.stream = parked.stream) as records
+       from ${tables.parkedStreams} as parked
+      where projection = ? and version = ? and (?::text is null or stream = ?)
+      order by parked_at_ms, partition, first_offset`,
+    [name, version, stream, stream],
+  );
+  return rows.map(({ first_offset, parked_at_ms, ...row }) => ({
+    ...row,
+    firstOffset: Number(first_offset),
+    atMs: Number(parked_at_ms),
+  }));
+}
+
+/**
+ * The stream stays parked, but only from `firstOffset` on: what lay before it in that partition was projected or discarded in the
+ * same transaction, and is forgotten.
+ */
+export async function moveParkedStream(
+  tx: Knex,
+  tables: BookkeepingTables,
+  { name, version }: ProjectionKey,
+  { stream, partition, firstOffset, reason }: Omit<ParkedStream, 'atMs'>,
+): Promise<void> {
+  await changeRows(
+    tx,
+    `delete from ${tables.parkedRecords}
+      where projection = ? and version = ? and stream = ? and partition = ? and "offset" < ?`,
+    [name, version, stream, partition, firstOffset],
+  );
+  await changeRows(
+    tx,
+    `update ${tables.parkedStreams} set first_offset = ?, reason = ?
+      where projection = ? and version = ? and stream = ?`,
+    [firstOffset, toStoredReason(reason), name, version, stream],
+  );
+}
+
+/** One record of a parked stream; null where none lies at that offset. The primary key serves it. */
+export async function selectParkedRecord(
+  tx: Knex,
+  tables: BookkeepingTables,
+  key: ProjectionKey,
+  { stream, partition, offset }: { stream: string; partition: number; offset: number },
+): Promise<ParkedRecord | null> {
+  const from = { stream, after: { partition, offset: offset - 1 }, limit: 1 };
+  const [next] = await selectParkedRecords(tx, tables, key, from);
+  return next?.partition === partition && next.record.offset === offset ? next : null;
+}
+
+/** Forgets one record of a parked stream, which must have been discarded in the same transaction. */
+export async function deleteParkedRecord(
+  tx: Knex,
+  tables: BookkeepingTables,
+  { name, version }: ProjectionKey,
+  { stream, partition, offset }: { stream: string; partition: number; offset: number },
+): Promise<void> {
+  await changeRows(
+    tx,
+    `delete from ${tables.parkedRecords}
+      where projection = ? and version = ? and stream = ? and partition = ? and "offset" = ?`,
+    [name, version, stream, partition, offset],
+  );
 }
 
 /** Forgets that the stream was parked; its records must have been projected in the same transaction. */
@@ -147,4 +229,9 @@ export async function deleteParkedStream(
       stream,
     ]);
   }
+}
+
+/** A reason may quote the value that was refused, which may hold what PostgreSQL cannot. */
+function toStoredReason(reason: string): string {
+  return reason.replaceAll('\0', '').toWellFormed().slice(0, MAX_REASON_CHARACTERS);
 }

@@ -4,26 +4,27 @@
 // to an earlier moment, and the log still has what followed. The sender's acknowledgement never depends on this transaction.
 import type { Knex } from 'knex';
 import type { Clock } from '../platform/clock.ts';
-import { isDataError, toDatabaseFault } from '../platform/database-faults.ts';
+import { toDatabaseFault } from '../platform/database-faults.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Database } from '../platform/postgres.ts';
-import { createCheckpoints, loadCheckpoints, lockCheckpoint, moveCheckpoints } from './checkpoints.ts';
+import { createCheckpoints, loadCheckpoints, moveCheckpoints } from './checkpoints.ts';
 import type { Decode } from './decode-records.ts';
+import { type Discards, loadDiscards, NO_DISCARDS } from './discards.ts';
 import { type BookkeepingTables, bookkeepingTables } from './history/tables.ts';
 import type { ProjectionMetrics } from './metrics.ts';
 import {
   countParkedStreams,
-  deleteParkedStream,
   insertParkedRecords,
   insertParkedStreams,
   listParkedStreams,
   loadFirstOffsets,
   type ParkedStream,
   parkingKeyOf,
-  selectParkedRecords,
 } from './parking.ts';
+import { describePoison, isPoison, type ReadableRecord, readRecord, toLoggedEvent } from './poison.ts';
+import { retryParked } from './retry-parked.ts';
 import type { Chunk, ProjectedRecord, Sink, WriteOutcome } from './sink.ts';
-import { type LoggedEvent, type TableProjection, UnprojectableError } from './table-projection.ts';
+import type { TableProjection } from './table-projection.ts';
 
 export type PostgresSinkOptions = {
   db: Database;
@@ -50,9 +51,6 @@ export class TooManyParkedStreamsError extends Error {
 /** Rolls the transaction back; never leaves this file. */
 class FencedError extends Error {}
 
-type ReadableRecord = ProjectedRecord & { content: { event: LoggedEvent['event'] } };
-
-const RETRIED_PER_PAGE = 1_000;
 /** Milliseconds that the transaction of a chunk may last. Far more than one takes; see BEGIN_CHUNK. */
 const CHUNK_MS = 30_000;
 /**
@@ -64,12 +62,12 @@ const BEGIN_CHUNK = `
   select set_config('synchronous_commit', 'off', true),
          case when current_setting('transaction_timeout', true) is not null
               then set_config('transaction_timeout', ?::text, true) end`;
-const NO_CONTENT = { fault: 'the record was not decoded' };
 
 export class PostgresSink implements Sink {
   readonly #options: PostgresSinkOptions;
   readonly #tables: BookkeepingTables;
   #own: readonly number[] = [];
+  #discards: Discards = NO_DISCARDS;
   #parkedStreams = 0;
 
   constructor(options: PostgresSinkOptions) {
@@ -100,7 +98,9 @@ export class PostgresSink implements Sink {
       await createCheckpoints(db, this.#tables, projection, partitionCount);
       // Before the parked ones are counted: a chunk that parks one after that moves a checkpoint, and ours is fenced.
       const checkpoints = await loadCheckpoints(db, this.#tables, projection, partitions);
-      for (const parked of await listParkedStreams(db, this.#tables, projection, gained)) await this.#unpark(parked);
+      this.#discards = await loadDiscards(db, this.#tables, projection, partitions);
+      for (const { stream } of await listParkedStreams(db, this.#tables, projection, gained))
+        await this.#unpark(stream);
       this.#own = partitions;
       this.#noteParked((await countParkedStreams(db, this.#tables, projection, partitions)).own);
       return checkpoints;
@@ -132,8 +132,9 @@ export class PostgresSink implements Sink {
     const { parking, parkedStreams } = await db.transaction(async (tx) => {
       await tx.raw(BEGIN_CHUNK, [CHUNK_MS]);
       if (!(await moveCheckpoints(tx, this.#tables, projection, chunk.moves))) throw new FencedError();
-      const parking = new Parking(await this.#loadParked(tx, chunk.records));
-      await write(tx, parking.sortOut(chunk.records), parking);
+      const records = chunk.records.filter(({ partition, record }) => !this.#discards.has(partition, record.offset));
+      const parking = new Parking(await this.#loadParked(tx, records));
+      await write(tx, parking.sortOut(records), parking);
       return { parking, parkedStreams: await this.#park(tx, parking) };
     });
     for (const { stream, partition, firstOffset, reason } of parking.newStreams()) {
@@ -160,7 +161,7 @@ export class PostgresSink implements Sink {
     } catch (error) {
       if (!isPoison(error)) throw error;
       const [only] = live;
-      if (live.length === 1 && only) return parking.park(only, describe(error));
+      if (live.length === 1 && only) return parking.park(only, describePoison(error));
     }
     const middle = live.length >> 1;
     await this.#writeDivided(tx, live.slice(0, middle), parking);
@@ -192,27 +193,13 @@ export class PostgresSink implements Sink {
     return own;
   }
 
-  /** Projects all that was put aside of a stream, or leaves it parked. */
-  async #unpark({ stream, partition }: { stream: string; partition: number }): Promise<void> {
-    const { db, projection, logger } = this.#options;
-    try {
-      await db.transaction(async (tx) => {
-        await lockCheckpoint(tx, this.#tables, projection, partition);
-        for (let afterOffset = -1; ; ) {
-          const from = { stream, afterOffset, limit: RETRIED_PER_PAGE };
-          const parked = await selectParkedRecords(tx, this.#tables, projection, from);
-          const contents = await this.#options.decode(parked.map(({ record }) => record));
-          const events = parked.map((record, at) => readEvent({ ...record, content: contents[at] ?? NO_CONTENT }));
-          if (events.length > 0) await projection.write(tx, events);
-          afterOffset = parked.at(-1)?.record.offset ?? afterOffset;
-          if (parked.length < RETRIED_PER_PAGE) break;
-        }
-        await deleteParkedStream(tx, this.#tables, projection, stream);
-      });
-      logger.info({ projection: projection.name, stream }, 'a parked stream goes on');
-    } catch (error) {
-      if (!isPoison(error)) throw error;
-      logger.warn({ projection: projection.name, stream, reason: describe(error) }, 'a stream stays parked');
+  /** Projects what was put aside of a stream, as far as it can be. */
+  async #unpark(stream: string): Promise<void> {
+    const { db, projection, decode, logger } = this.#options;
+    const retried = await retryParked(db, { tables: this.#tables, projection, decode }, stream);
+    if (retried.kind === 'goesOn') logger.info({ projection: projection.name, stream }, 'a parked stream goes on');
+    if (retried.kind === 'staysParked') {
+      logger.warn({ projection: projection.name, stream, reason: retried.fault.reason }, 'a stream stays parked');
     }
   }
 
@@ -241,9 +228,9 @@ class Parking {
     const readable: ReadableRecord[] = [];
     for (const record of records) {
       if (this.takes(record)) continue;
-      const fault = faultOf(record);
-      if (fault === null && 'event' in record.content) readable.push({ ...record, content: record.content });
-      else this.park(record, fault ?? NO_CONTENT.fault);
+      const read = readRecord(record);
+      if ('fault' in read) this.park(record, read.fault);
+      else readable.push(read);
     }
     return readable;
   }
@@ -264,27 +251,4 @@ class Parking {
     this.#added.set(stream, { stream, partition, firstOffset: record.offset, reason });
     this.records.push({ partition, record });
   }
-}
-
-function faultOf({ content, record }: ProjectedRecord): string | null {
-  if ('fault' in content) return content.fault;
-  return content.event.metadata.stream === record.key ? null : 'the key of the record is not the stream of its event';
-}
-
-function readEvent(record: ProjectedRecord): LoggedEvent {
-  const fault = faultOf(record);
-  if (fault !== null || !('event' in record.content)) throw new UnprojectableError(fault ?? NO_CONTENT.fault);
-  return { partition: record.partition, event: record.content.event };
-}
-
-function toLoggedEvent({ partition, content }: ReadableRecord): LoggedEvent {
-  return { partition, event: content.event };
-}
-
-function isPoison(error: unknown): boolean {
-  return error instanceof UnprojectableError || isDataError(error);
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }

@@ -1,13 +1,21 @@
-// `npm run generate`: makes schemas/generated/ from schemas/events/*.avsc: the TypeScript types, and the list of every schema
-// version there ever was. The list only grows: an id, once given, names the same bytes for ever, because an embedded log
-// holds records written with it.
+// `npm run generate`: makes schemas/generated/ from schemas/events/: the TypeScript types, those of superseded events apart, and the
+// list of every schema version there ever was. The list only grows: an id, once given, names the same bytes for ever, because an
+// embedded log holds records written with it.
 import { readFileSync, writeFileSync } from 'node:fs';
 import avro from 'avsc';
-import { type AvroRecord, type AvroSchema, loadEventSchemas, loadRecords } from './load.ts';
+import {
+  type AvroRecord,
+  type AvroSchema,
+  loadEventSchemas,
+  loadRecords,
+  loadSupersededRecords,
+  loadSupersededSchemas,
+} from './load.ts';
 
 export type SchemaVersion = { id: number; type: string; schema: AvroRecord };
 
 const TYPES_FILE = new URL('./generated/events.ts', import.meta.url);
+const SUPERSEDED_FILE = new URL('./generated/superseded-events.ts', import.meta.url);
 const VERSIONS_FILE = new URL('./generated/versions.json', import.meta.url);
 
 /** The text of generated/events.ts. */
@@ -21,6 +29,26 @@ export function generateTypes(): string {
     `export type ChatEvent = ${eventTypes.join(' | ')};`,
     `export const EVENT_TYPES = [${eventTypes.map((type) => `'${type}'`).join(', ')}] as const;`,
     'export type EventType = (typeof EVENT_TYPES)[number];',
+    `/** By record: what a field has in events that were stored before it came. */
+export const FIELD_DEFAULTS: Record<string, object> = ${JSON.stringify(defaultsOf(records))};`,
+    '',
+  ].join('\n\n');
+}
+
+/** The text of generated/superseded-events.ts. */
+export function generateSupersededTypes(): string {
+  const records = [...loadSupersededRecords().values()];
+  const parts = records.map((record) => recordToType(record, true));
+  const names = records.map(({ name }) => name);
+  const shared = [...loadRecords().values()]
+    .map(({ name }) => name)
+    .filter((name) => parts.join().includes(`: ${name};`));
+  return [
+    '// Made by `npm run generate` from schemas/events/superseded/*.avsc. Do not edit. Only event-log/codec/upcast.ts may know them.',
+    `import type { ${shared.join(', ')} } from './events.ts';`,
+    ...parts,
+    `export type SupersededEvent = ${names.join(' | ')};`,
+    `export const SUPERSEDED_TYPES = [${names.map((type) => `'${type}'`).join(', ')}] as const;`,
     '',
   ].join('\n\n');
 }
@@ -28,7 +56,7 @@ export function generateTypes(): string {
 /** Every schema version there was, and a new one for each event type whose schema is not the newest listed. */
 export function generateVersions(known: SchemaVersion[]): SchemaVersion[] {
   const versions = [...known];
-  for (const [type, schema] of loadEventSchemas()) {
+  for (const [type, schema] of [...loadEventSchemas(), ...loadSupersededSchemas()]) {
     const earlier = versions.filter((version) => version.type === type);
     const newest = earlier.at(-1);
     if (newest && JSON.stringify(newest.schema) === JSON.stringify(schema)) continue;
@@ -59,6 +87,15 @@ export function assertFullyCompatible(type: string, older: AvroRecord, newer: Av
   }
 }
 
+/** Of the records that have any. */
+function defaultsOf(records: readonly AvroRecord[]): Record<string, object> {
+  const byRecord = records.map(({ name, fields }) => {
+    const withDefault = fields.filter((field) => 'default' in field);
+    return [name, Object.fromEntries(withDefault.map((field) => [field.name, field.default]))] as const;
+  });
+  return Object.fromEntries(byRecord.filter(([, defaults]) => Object.keys(defaults).length > 0));
+}
+
 function recordToType(record: AvroRecord, isEvent: boolean): string {
   const tag = isEvent ? [`  type: '${record.name}';`] : [];
   const fields = record.fields.map(
@@ -86,5 +123,6 @@ function schemaToType(schema: AvroSchema): string {
 
 if (import.meta.main) {
   writeFileSync(TYPES_FILE, generateTypes());
+  writeFileSync(SUPERSEDED_FILE, generateSupersededTypes());
   writeFileSync(VERSIONS_FILE, `${JSON.stringify(generateVersions(readVersions()), null, 2)}\n`);
 }

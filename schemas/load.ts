@@ -8,10 +8,13 @@ export type AvroLogical = { type: string; logicalType: string };
 export type AvroSchema = string | AvroRecord | AvroLogical | AvroSchema[];
 
 export const EVENT_NAMESPACE = 'roomlog.events';
-const SHARED_RECORDS = ['Actor', 'EventMetadata'];
+const SHARED_RECORDS = ['Actor', 'EventMetadata', 'RoomDetails'];
+const EVENTS = new URL('./events/', import.meta.url);
+/** Event types that are no longer written. Their schemas stay as they were, because logs hold records of them. */
+const SUPERSEDED = new URL('./events/superseded/', import.meta.url);
 
 /** All records of the folder by full name, as they are written there. */
-export function loadRecords(folder = new URL('./events/', import.meta.url)): Map<string, AvroRecord> {
+export function loadRecords(folder = EVENTS): Map<string, AvroRecord> {
   const recordByName = new Map<string, AvroRecord>();
   for (const file of readdirSync(folder).sort()) {
     if (!file.endsWith('.avsc')) continue;
@@ -24,9 +27,23 @@ export function loadRecords(folder = new URL('./events/', import.meta.url)): Map
 
 /** The self-contained schema of every event type by its short name, in alphabetical order. */
 export function loadEventSchemas(): Map<string, AvroRecord> {
+  return selfContained(loadRecords().values());
+}
+
+/** The same of the types that were superseded by others. */
+export function loadSupersededSchemas(): Map<string, AvroRecord> {
+  return selfContained(loadSupersededRecords().values());
+}
+
+/** Those records as they are written there. */
+export function loadSupersededRecords(): Map<string, AvroRecord> {
+  return loadRecords(SUPERSEDED);
+}
+
+function selfContained(wanted: Iterable<AvroRecord>): Map<string, AvroRecord> {
   const records = loadRecords();
   const schemaByType = new Map<string, AvroRecord>();
-  for (const record of records.values()) {
+  for (const record of wanted) {
     if (SHARED_RECORDS.includes(record.name)) continue;
     schemaByType.set(record.name, inline(record, records, new Set()));
   }

@@ -2,9 +2,16 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import avro from 'avsc';
 import { describe, it } from 'mocha';
-import { assertFullyCompatible, generateTypes, generateVersions, readVersions } from './generate.ts';
+import {
+  assertFullyCompatible,
+  generateSupersededTypes,
+  generateTypes,
+  generateVersions,
+  readVersions,
+} from './generate.ts';
 import { EVENT_TYPES } from './generated/events.ts';
-import { type AvroField, type AvroRecord, EVENT_NAMESPACE, loadEventSchemas } from './load.ts';
+import { SUPERSEDED_TYPES } from './generated/superseded-events.ts';
+import { type AvroField, type AvroRecord, EVENT_NAMESPACE, loadEventSchemas, loadSupersededSchemas } from './load.ts';
 
 const schemas = loadEventSchemas();
 
@@ -32,8 +39,17 @@ describe('the generated files', () => {
   it('are what npm run generate makes of the schemas', () => {
     const written = readFileSync(new URL('./generated/events.ts', import.meta.url), 'utf8');
     assert.equal(written, generateTypes());
+    const superseded = readFileSync(new URL('./generated/superseded-events.ts', import.meta.url), 'utf8');
+    assert.equal(superseded, generateSupersededTypes());
     assert.deepEqual(readVersions(), generateVersions(readVersions()));
     assert.deepEqual([...EVENT_TYPES], [...schemas.keys()]);
+  });
+
+  it('REPLAY-101 list the schema of every superseded type, and count no type twice', () => {
+    const superseded = [...loadSupersededSchemas().keys()];
+    assert.deepEqual([...SUPERSEDED_TYPES], superseded);
+    const listed = new Set(readVersions().map(({ type }) => type));
+    assert.deepEqual([...listed].sort(), [...EVENT_TYPES, ...superseded].sort());
   });
 
   it('number the schema versions 1, 2, 3 in the order they came', () => {

@@ -13,7 +13,8 @@ export function decideJoin(command: Command, state: RoomState): readonly NewEven
   if (state.isPrivate && !state.invited.has(userId)) return reject('not_invited');
   if (state.status === 'archived') return reject('room_archived');
   if (state.members.size >= LIMITS.roomMembers) return reject('room_full');
-  return [{ type: 'MemberJoined', roomId: state.roomId, userId, username }];
+  const invitedBy = state.invited.get(userId) ?? null;
+  return [{ type: 'MemberJoined', roomId: state.roomId, userId, username, invitedBy }];
 }
 
 /** The owner may go too and stays the owner on record. */

@@ -18,10 +18,10 @@ export function decideChangeDetails(
   if (state.status === 'none') return reject('room_not_found');
   if (!mayGovern(command, state)) return reject('owner_only');
   if (state.status === 'archived') return reject('room_archived');
-  const name = body.name ?? state.name;
-  const description = body.description ?? state.description;
-  if (name === state.name && description === state.description) return [];
-  return [{ type: 'RoomDetailsChanged', roomId: state.roomId, name, description }];
+  const before = { name: state.name, description: state.description };
+  const after = { name: body.name ?? before.name, description: body.description ?? before.description };
+  if (after.name === before.name && after.description === before.description) return [];
+  return [{ type: 'RoomDetailsEdited', roomId: state.roomId, before, after }];
 }
 
 export function decideArchive(command: Command, state: RoomState): readonly NewEvent[] | Rejection {

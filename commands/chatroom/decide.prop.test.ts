@@ -88,7 +88,5 @@ function eventsOf(command: Command, state: RoomState, count: number): ChatEvent[
 }
 
 function plain(state: RoomState): unknown {
-  return state.status === 'none'
-    ? state
-    : { ...state, members: state.members.toJS(), invited: state.invited.toJS().sort() };
+  return state.status === 'none' ? state : { ...state, members: state.members.toJS(), invited: state.invited.toJS() };
 }

@@ -10,7 +10,7 @@ const details = { spaceId: 'space-1', name: 'Lobby', description: 'Where all mee
 const roomCreated = { type: 'RoomCreated', roomId: ROOM, ...details, isPrivate: false } as const;
 const created = happened(ADA, roomCreated);
 const createdPrivate = happened(ADA, { ...roomCreated, isPrivate: true });
-const bobJoined = happened(BOB, { type: 'MemberJoined', roomId: ROOM, ...BOB });
+const bobJoined = happened(BOB, { type: 'MemberJoined', roomId: ROOM, ...BOB, invitedBy: null });
 const bobInvited = happened(ADA, { type: 'MemberInvited', roomId: ROOM, userId: BOB.userId });
 const bobLeft = happened(BOB, { type: 'MemberLeft', roomId: ROOM, ...BOB });
 const adaLeft = happened(ADA, { type: 'MemberLeft', roomId: ROOM, ...ADA });
@@ -57,12 +57,13 @@ describe('creating a room', () => {
 
 describe('changing and archiving a room', () => {
   it('CMD-12 changes what was given and leaves the rest', () => {
+    const before = { name: details.name, description: details.description };
     given([created])
       .when(command(ADA, rename))
-      .thenHappens({ type: 'RoomDetailsChanged', roomId: ROOM, name: 'Attic', description: details.description });
+      .thenHappens({ type: 'RoomDetailsEdited', roomId: ROOM, before, after: { ...before, name: 'Attic' } });
     given([created])
       .when(command(ADA, { type: 'ChangeRoomDetails', roomId: ROOM, description: '' }))
-      .thenHappens({ type: 'RoomDetailsChanged', roomId: ROOM, name: details.name, description: '' });
+      .thenHappens({ type: 'RoomDetailsEdited', roomId: ROOM, before, after: { ...before, description: '' } });
   });
 
   it('CMD-13 a change to what is there already, and a second archiving, do nothing', () => {
@@ -89,14 +90,14 @@ describe('joining', () => {
   it('CMD-20 is free in a public room', () => {
     given([created])
       .when(command(BOB, join))
-      .thenHappens({ type: 'MemberJoined', roomId: ROOM, ...BOB });
+      .thenHappens({ type: 'MemberJoined', roomId: ROOM, ...BOB, invitedBy: null });
   });
 
   it('CMD-21 needs an invitation in a private room, which joining uses up: not_invited', () => {
     given([createdPrivate]).when(command(BOB, join)).thenRejected('not_invited');
     given([createdPrivate, bobInvited])
       .when(command(BOB, join))
-      .thenHappens({ type: 'MemberJoined', roomId: ROOM, ...BOB });
+      .thenHappens({ type: 'MemberJoined', roomId: ROOM, ...BOB, invitedBy: ADA.userId });
     given([createdPrivate, bobInvited, bobJoined, bobLeft]).when(command(BOB, join)).thenRejected('not_invited');
   });
 
@@ -225,7 +226,7 @@ describe('acting for somebody', () => {
     const operator = { isOperator: true, onBehalfOf: BOB };
     given([created])
       .when(command(EVE, join, operator))
-      .thenHappens({ type: 'MemberJoined', roomId: ROOM, ...BOB });
+      .thenHappens({ type: 'MemberJoined', roomId: ROOM, ...BOB, invitedBy: null });
     given([createdPrivate])
       .when(command(EVE, join, operator))
       .thenRejected('not_invited');

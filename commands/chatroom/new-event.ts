@@ -8,12 +8,12 @@ import type {
   MessageSent,
   RoomArchived,
   RoomCreated,
-  RoomDetailsChanged,
+  RoomDetailsEdited,
 } from '../../schemas/generated/events.ts';
 
 export type NewEvent =
   | Omit<RoomCreated, 'metadata'>
-  | Omit<RoomDetailsChanged, 'metadata'>
+  | Omit<RoomDetailsEdited, 'metadata'>
   | Omit<RoomArchived, 'metadata'>
   | Omit<MemberInvited, 'metadata'>
   | Omit<MemberJoined, 'metadata'>

@@ -1,7 +1,7 @@
 // What a room's events add up to, as far as decisions need it. Members live in persistent maps, so that one event costs the
 // same in a room of three and of 100,000, and every earlier state stays what it was: a batch is decided on states that may
 // have to be thrown away again.
-import { Map as ImmutableMap, Set as ImmutableSet } from 'immutable';
+import { Map as ImmutableMap } from 'immutable';
 import { subjectOf } from '../../schemas/commands.ts';
 import type { ChatEvent, RoomCreated } from '../../schemas/generated/events.ts';
 
@@ -19,8 +19,8 @@ export type ExistingRoom = {
   ownerId: string;
   /** Shown name when they joined, by user id. */
   members: ImmutableMap<string, string>;
-  /** Ids of users who may join although the room is private. Joining uses the invitation up. */
-  invited: ImmutableSet<string>;
+  /** Who invited them, by the id of users who may join although the room is private. Joining uses the invitation up. */
+  invited: ImmutableMap<string, string>;
 };
 
 export const initialState: RoomState = { status: 'none', version: 0 };
@@ -32,12 +32,12 @@ export function evolve(state: RoomState, event: ChatEvent): RoomState {
   switch (event.type) {
     case 'RoomCreated':
       return state;
-    case 'RoomDetailsChanged':
-      return { ...state, version, name: event.name, description: event.description };
+    case 'RoomDetailsEdited':
+      return { ...state, version, name: event.after.name, description: event.after.description };
     case 'RoomArchived':
       return { ...state, version, status: 'archived' };
     case 'MemberInvited':
-      return { ...state, version, invited: state.invited.add(event.userId) };
+      return { ...state, version, invited: state.invited.set(event.userId, subjectOf(event.metadata).userId) };
     case 'MemberJoined':
       return {
         ...state,
@@ -63,6 +63,6 @@ function createdRoom(event: RoomCreated): RoomState {
     isPrivate: event.isPrivate,
     ownerId: owner.userId,
     members: ImmutableMap([[owner.userId, owner.username]]),
-    invited: ImmutableSet(),
+    invited: ImmutableMap(),
   };
 }

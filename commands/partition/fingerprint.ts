@@ -28,7 +28,7 @@ const CODE_OF_COMMAND = {
 
 const CODE_OF_EVENT = {
   RoomCreated: CODE_OF_COMMAND.CreateRoom,
-  RoomDetailsChanged: CODE_OF_COMMAND.ChangeRoomDetails,
+  RoomDetailsEdited: CODE_OF_COMMAND.ChangeRoomDetails,
   RoomArchived: CODE_OF_COMMAND.ArchiveRoom,
   MemberInvited: CODE_OF_COMMAND.InviteMember,
   MemberJoined: CODE_OF_COMMAND.JoinRoom,

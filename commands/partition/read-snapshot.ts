@@ -1,6 +1,6 @@
 // Finds the snapshot set that counts in all that the store holds of a partition, and makes a state of it. Which one that is, and why
 // it is complete, stands in snapshot-set.ts.
-import { Map as ImmutableMap, Set as ImmutableSet } from 'immutable';
+import { Map as ImmutableMap } from 'immutable';
 import type { SnapshotEntry } from '../../event-log/snapshot-store.ts';
 import type { Time } from '../../platform/time.ts';
 import { type PartitionSnapshot, REMEMBERED_BOUNDS, type Room } from './partition-state.ts';
@@ -131,14 +131,14 @@ async function restore(
 async function withPieces(set: FoundSet, stream: string, room: Room, pieces: Pieces, turns: Turns): Promise<Room> {
   const { version, count } = pieces;
   const members = ImmutableMap<string, string>().asMutable();
-  const invited = ImmutableSet<string>().asMutable();
+  const invited = ImmutableMap<string, string>().asMutable();
   for (let index = 0; index < count; index++) {
     await turns.give();
     const value = set.pieces.get(toKey({ set: set.id, kind: 'piece', stream, version, index }));
     if (value === undefined) throw new SnapshotUnusableError(`set ${set.id} lacks piece ${index} of ${stream}`);
     const piece = decodePiece(value);
     for (const { userId, username } of piece.members) members.set(userId, username);
-    for (const userId of piece.invited) invited.add(userId);
+    for (const { userId, invitedBy } of piece.invited) invited.set(userId, invitedBy);
   }
   return { ...room, state: { ...room.state, members: members.asImmutable(), invited: invited.asImmutable() } };
 }

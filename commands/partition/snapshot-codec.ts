@@ -4,7 +4,7 @@
 // Every value begins with STATE_VERSION and a number that tells which of two values of one key is the newer one (a room's version, the
 // marker's offset); the rest is Avro. These are no events: nobody but an owner of the same STATE_VERSION ever reads them.
 import avro from 'avsc';
-import { Map as ImmutableMap, Set as ImmutableSet } from 'immutable';
+import { Map as ImmutableMap } from 'immutable';
 import { MAX_SNAPSHOT_VALUE_BYTES } from '../../event-log/snapshot-store.ts';
 import type { ExistingRoom } from '../chatroom/state.ts';
 import { type Note, toMadeId } from './command-columns.ts';
@@ -15,7 +15,7 @@ import type { NoteRun } from './remembered-commands.ts';
  * To be raised with every change of what is in a snapshot, of what the fold makes of events, and of how it is encoded. A snapshot
  * of another version is not read: the state is folded from the log. tests/golden/snapshot-v<version>.json holds the bytes.
  */
-export const STATE_VERSION = 1;
+export const STATE_VERSION = 2;
 
 /** How far a set reaches. */
 export type Marker = {
@@ -31,13 +31,14 @@ export type Marker = {
 
 /** Members and invited users of a large room, which are not in the room's own value. */
 export type Pieces = { version: number; count: number };
-export type Piece = { members: readonly Member[]; invited: readonly string[] };
+export type Piece = { members: readonly Member[]; invited: readonly Invited[] };
 export type Segment = {
   /** Whether the commands are what was left after forgetting, or came in this order and some are to be forgotten. */
   isRest: boolean;
   runs: readonly NoteRun[];
 };
 type Member = { userId: string; username: string };
+type Invited = { userId: string; invitedBy: string };
 
 const FRAME_BYTES = 10;
 /** Bytes of a value that is made of many parts; the worst case of UTF-8 is reckoned with. */
@@ -52,7 +53,15 @@ const memberType = {
   ],
 } as const;
 const members = { type: 'array', items: memberType } as const;
-const invited = { type: 'array', items: 'string' } as const;
+const invitedType = {
+  name: 'Invited',
+  type: 'record',
+  fields: [
+    { name: 'userId', type: 'string' },
+    { name: 'invitedBy', type: 'string' },
+  ],
+} as const;
+const invited = { type: 'array', items: invitedType } as const;
 
 const roomType = typeOf('Room', [
   { name: 'lastOffset', type: 'long' },
@@ -178,7 +187,7 @@ export function decodeRoom(value: Buffer): { room: Room; pieces: Pieces } {
     isPrivate,
     ownerId,
     members: ImmutableMap(found.members.map(({ userId, username }) => [userId, username])),
-    invited: ImmutableSet(found.invited),
+    invited: ImmutableMap(found.invited.map(({ userId, invitedBy }) => [userId, invitedBy])),
   };
   const pieces = { version: found.piecesVersion, count: found.pieces };
   return { room: { state, lastOffset: found.lastOffset }, pieces };
@@ -191,15 +200,15 @@ export function needsPieces({ members: all, invited: guests }: ExistingRoom): bo
     bytes += maxBytes(userId, username);
     if (bytes > FULL_BYTES) return true;
   }
-  for (const userId of guests) {
-    bytes += maxBytes(userId);
+  for (const [userId, invitedBy] of guests) {
+    bytes += maxBytes(userId, invitedBy);
     if (bytes > FULL_BYTES) return true;
   }
   return false;
 }
 
 export function* encodePieces({ members: all, invited: guests }: ExistingRoom): Generator<Buffer> {
-  let piece: { members: Member[]; invited: string[] } = { members: [], invited: [] };
+  let piece: { members: Member[]; invited: Invited[] } = { members: [], invited: [] };
   let bytes = 0;
   const take = () => {
     const value = framed(pieceType, 0, piece);
@@ -212,9 +221,9 @@ export function* encodePieces({ members: all, invited: guests }: ExistingRoom): 
     bytes += maxBytes(userId, username);
     if (bytes > FULL_BYTES) yield take();
   }
-  for (const userId of guests) {
-    piece.invited.push(userId);
-    bytes += maxBytes(userId);
+  for (const [userId, invitedBy] of guests) {
+    piece.invited.push({ userId, invitedBy });
+    bytes += maxBytes(userId, invitedBy);
     if (bytes > FULL_BYTES) yield take();
   }
   if (bytes > 0) yield take();
@@ -320,7 +329,10 @@ function* notesOf({ keys, fingerprints, versions, offsets, times, uuids, others 
 }
 
 function pieceOf({ members: all, invited: guests }: ExistingRoom): Piece {
-  return { members: [...all].map(([userId, username]) => ({ userId, username })), invited: [...guests] };
+  return {
+    members: [...all].map(([userId, username]) => ({ userId, username })),
+    invited: [...guests].map(([userId, invitedBy]) => ({ userId, invitedBy })),
+  };
 }
 
 /** Bytes that texts take in Avro at most. */

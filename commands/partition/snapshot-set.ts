@@ -22,7 +22,7 @@
  * the log is read from its beginning (load-partition.ts). docs/decisions/0008-snapshots.md has what else was considered.
  */
 import assert from 'node:assert/strict';
-import type { Map as ImmutableMap, Set as ImmutableSet } from 'immutable';
+import type { Map as ImmutableMap } from 'immutable';
 import type { SnapshotEntry } from '../../event-log/snapshot-store.ts';
 import type { LastEvent, PartitionState, Room } from './partition-state.ts';
 import type { NoteRun } from './remembered-commands.ts';
@@ -39,7 +39,7 @@ type Captured = {
 };
 
 /** A room whose members are in pieces: which ones, and of which members, so that they are only written when those change. */
-type RoomInPieces = Pieces & { members: ImmutableMap<string, string>; invited: ImmutableSet<string> };
+type RoomInPieces = Pieces & { members: ImmutableMap<string, string>; invited: ImmutableMap<string, string> };
 
 /** Remembered commands are all written anew when the segments hold so many times as many. */
 const MAX_SEGMENTS_RATIO = 1.5;

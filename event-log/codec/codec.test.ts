@@ -3,10 +3,10 @@ import { readFileSync } from 'node:fs';
 import avro from 'avsc';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
-import { EVENT_TYPES, type MessageSent } from '../../schemas/generated/events.ts';
+import { type ChatEvent, EVENT_TYPES, type MessageSent } from '../../schemas/generated/events.ts';
 import { type AvroRecord, loadEventSchemas } from '../../schemas/load.ts';
 import { arbitraryEvent } from '../../tests/support/arbitraries.ts';
-import { goldenEvents, readGoldenBytes } from '../../tests/support/golden-events.ts';
+import { earlierEvents, goldenEvents, readGoldenBytes, readGoldenFiles } from '../../tests/support/golden-events.ts';
 import type { LogBatch } from '../event-log.ts';
 import { type Codec, openCodec } from './codec.ts';
 import { decodeBatch } from './decode-batch.ts';
@@ -51,6 +51,21 @@ describe('the codec', () => {
       assert.equal(codec.encode(goldenEvents[type]).toString('hex'), bytes.toString('hex'));
     });
   }
+
+  for (const { file, bytes } of readGoldenFiles()) {
+    it(`REPLAY-100 REPLAY-101 decodes all of ${file}, whatever was written since, to the events of today`, () => {
+      const today: Record<string, ChatEvent> = { ...goldenEvents, ...earlierEvents[file] };
+      for (const [type, hex] of Object.entries(bytes)) {
+        assert.deepEqual(codec.decode(Buffer.from(hex, 'hex')), today[type], type);
+      }
+    });
+  }
+
+  it('REPLAY-101 never writes a superseded type', () => {
+    const { metadata, roomId } = goldenEvents.RoomArchived;
+    const superseded = { type: 'RoomDetailsChanged', metadata, roomId, name: 'Lobby', description: '' };
+    assert.throws(() => codec.encode(superseded as unknown as ChatEvent), /no schema for RoomDetailsChanged/);
+  });
 });
 
 describe('bytes that are no event', () => {

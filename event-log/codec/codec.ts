@@ -28,8 +28,12 @@ export type Codec = {
 /** Loads the schemas. Throws SchemaSourceError. */
 export async function openCodec(source: SchemaSource, clock: Clock = systemClock): Promise<Codec> {
   const known = await source.load();
-  const writers = new Map(known.map(({ id, schema }) => [schema.name, { id, type: toWriterType(schema) }]));
-  for (const type of EVENT_TYPES) assert.ok(writers.has(type), `the source has no schema for ${type}`);
+  const writers = new Map<string, Writer>();
+  for (const type of EVENT_TYPES) {
+    const newest = known.findLast(({ schema }) => schema.name === type);
+    assert.ok(newest, `the source has no schema for ${type}`);
+    writers.set(type, { id: newest.id, type: toWriterType(newest.schema) });
+  }
   const decoders = new Decoders(known);
   const learner = new Learner({ source, decoders, clock });
   const scratch = Buffer.allocUnsafe(SCRATCH_BYTES);

@@ -1,10 +1,13 @@
 // From bytes to events. There is one decoder per writer's schema id, made once: a resolver from that schema to our newest one of
-// the same name. (The registry client makes a resolver for every message.)
+// the same name, and the upcaster of the name where another type has taken its place. (The registry client makes a resolver for
+// every message.)
 import avro from 'avsc';
 import { type ChatEvent, EVENT_TYPES } from '../../schemas/generated/events.ts';
+import { SUPERSEDED_TYPES } from '../../schemas/generated/superseded-events.ts';
 import { type AvroRecord, EVENT_NAMESPACE } from '../../schemas/load.ts';
 import { DecodeError } from './decode-errors.ts';
 import type { KnownSchema } from './schema-source.ts';
+import { type EventOfAnyBuild, upcast } from './upcast.ts';
 
 /**
  * What a record's bytes turned out to be. `unknownType`: a kind of event that only newer nodes know; readers pass over it.
@@ -26,7 +29,7 @@ export class Decoders {
 
   /** Versions of one type in their order: the last one is what readers get. */
   constructor(known: readonly KnownSchema[]) {
-    const eventTypes: readonly string[] = EVENT_TYPES;
+    const eventTypes: readonly string[] = [...EVENT_TYPES, ...SUPERSEDED_TYPES];
     for (const { schema } of known) {
       if (eventTypes.includes(schema.name))
         this.#readerByName.set(`${EVENT_NAMESPACE}.${schema.name}`, toReaderType(schema));
@@ -62,7 +65,8 @@ export class Decoders {
       const reader = this.#readerByName.get(writer.name ?? '');
       if (!reader) return () => ({ unknownType: shortName(writer.name ?? '') });
       const resolver = reader.createResolver(writer);
-      return (value) => decodeWith(reader, resolver, id, value);
+      const isSuperseded = SUPERSEDED_NAMES.has(reader.name ?? '');
+      return (value) => decodeWith(reader, resolver, id, value, isSuperseded ? upcast : asItIs);
     } catch (error) {
       const undecodable = new DecodeError('incompatible_schema', id, error);
       return () => ({ undecodable });
@@ -75,13 +79,26 @@ function shortName(fullName: string): string {
   return fullName.startsWith(`${EVENT_NAMESPACE}.`) ? fullName.slice(EVENT_NAMESPACE.length + 1) : fullName;
 }
 
-function decodeWith(reader: avro.Type, resolver: avro.Resolver, id: number, value: Buffer): Decoded {
+const SUPERSEDED_NAMES = new Set(SUPERSEDED_TYPES.map((type) => `${EVENT_NAMESPACE}.${type}`));
+
+function asItIs(event: EventOfAnyBuild): ChatEvent {
+  // Of the decoders of types that are still written, none gives another.
+  return event as ChatEvent;
+}
+
+function decodeWith(
+  reader: avro.Type,
+  resolver: avro.Resolver,
+  id: number,
+  value: Buffer,
+  toEvent: (decoded: EventOfAnyBuild) => ChatEvent,
+): Decoded {
   try {
-    const { value: event, offset } = reader.decode(value, HEADER_BYTES, resolver) as {
-      value: ChatEvent;
+    const { value: decoded, offset } = reader.decode(value, HEADER_BYTES, resolver) as {
+      value: EventOfAnyBuild;
       offset: number;
     };
-    if (offset === value.length) return { event };
+    if (offset === value.length) return { event: toEvent(decoded) };
     return { undecodable: new DecodeError('malformed', id, offset < 0 ? 'bytes are missing' : 'bytes are left over') };
   } catch (error) {
     return { undecodable: new DecodeError('malformed', id, error) };

@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import avro from 'avsc';
 import { describe, it } from 'mocha';
 import { EVENT_TYPES } from '../../schemas/generated/events.ts';
+import { SUPERSEDED_TYPES } from '../../schemas/generated/superseded-events.ts';
 import { type AvroRecord, EVENT_NAMESPACE, loadEventSchemas } from '../../schemas/load.ts';
 import { goldenEvents } from '../../tests/support/golden-events.ts';
 import { stackEnv } from '../../tests/support/stack-env.ts';
@@ -18,7 +19,8 @@ describe('schemas in a registry', () => {
     const topic = freshTopic();
     await registrySchemas({ url: stackEnv.schemaRegistryUrl(), topic }).load();
     const subjects = (await ask<string[]>('GET', '/subjects')).body.filter((name) => name.startsWith(`${topic}-`));
-    assert.deepEqual(subjects.sort(), EVENT_TYPES.map((type) => subjectOf(topic, type)).sort());
+    const types = [...EVENT_TYPES, ...SUPERSEDED_TYPES];
+    assert.deepEqual(subjects.sort(), types.map((type) => subjectOf(topic, type)).sort());
     for (const subject of subjects) {
       const { body } = await ask<{ compatibilityLevel: string }>('GET', `/config/${subject}`);
       assert.equal(body.compatibilityLevel, 'FULL_TRANSITIVE');

@@ -2,8 +2,9 @@
 
 import type { ProjectionKey } from '../../projections/checkpoints.ts';
 import type { ParkedComparison } from '../../projections/replay/compare-parked.ts';
-import type { Row, RowDifference } from '../../projections/replay/compare-rows.ts';
+import type { RowDifference } from '../../projections/replay/compare-rows.ts';
 import type { Comparison, TableComparison } from '../../projections/replay/compare-tables.ts';
+import type { Row } from '../../projections/replay/meaning-of-rows.ts';
 import type { Verification } from '../../projections/replay/verify-live.ts';
 import { count } from '../progress.ts';
 import { table } from './output.ts';
@@ -66,7 +67,7 @@ function showTables({ tables }: Comparison, { left, right }: SideNames): string[
       `only ${right}`,
       'changed',
       'rooms that differ',
-      'columns',
+      'remarks',
     ],
     tables.map((one) => [
       one.table,
@@ -103,12 +104,13 @@ export function showParked({ alike, differences }: ParkedComparison, { left, rig
   ];
 }
 
-function showColumns({ columns, leftRows, rightRows }: TableComparison, { left, right }: SideNames): string {
+function showColumns({ columns, leftRows, rightRows, older }: TableComparison, { left, right }: SideNames): string {
   if (leftRows === null || rightRows === null) return '';
   return [
     ...columns.onlyLeft.map((name) => `${name} only ${left}`),
     ...columns.onlyRight.map((name) => `${name} only ${right}`),
     ...columns.retyped.map((name) => `${name} of another type`),
+    ...(older > 0 ? [`${count(older)} rows in an older shape mean the same`] : []),
   ].join(', ');
 }
 

@@ -23,7 +23,7 @@ describe('folding a chunk for the cache', () => {
         room.next('ada', made.room()),
         room.next('bob', made.joined('bob')),
         room.next('bob', made.said('hello')),
-        room.next('ada', { type: 'RoomDetailsChanged', name: 'Hall', description: '' }),
+        room.next('ada', made.edited('Hall', '')),
         room.next('bob', made.left('bob')),
       ),
     );

@@ -9,7 +9,7 @@ import type { CacheChunk, MemberChange, RoomRun } from './room-cache.ts';
 
 /** Events that only move the room's version, and why. */
 const UNPROJECTED = {
-  RoomDetailsChanged: 'the cache keeps no details of rooms',
+  RoomDetailsEdited: 'the cache keeps no details of rooms',
   RoomArchived: 'an archived room is read like any other',
   MemberInvited: 'an invitation makes nobody a member',
 } as const satisfies Partial<Record<EventType, string>>;

@@ -74,9 +74,9 @@ function applyEvent(changes: HistoryChanges, room: RoomChange, event: ChatEvent)
       changes.memberships.add([roomId, owner.userId], { roomId, ...owner, joinedAtMs: at });
       return;
     }
-    case 'RoomDetailsChanged':
-      room.name = event.name;
-      room.description = event.description;
+    case 'RoomDetailsEdited':
+      room.name = event.after.name;
+      room.description = event.after.description;
       return;
     case 'RoomArchived':
       room.archived = true;

@@ -53,6 +53,19 @@ create table history_v1.rooms (
 ) with (fillfactor=70);
 CREATE INDEX rooms_of_space ON history_v1.rooms USING btree (space_id, created_at_ms, room_id);
 
+create table roomlog.discarded_records (
+  projection text not null,
+  version integer not null,
+  partition integer not null,
+  offset bigint not null,
+  stream text not null,
+  reason text not null,
+  value bytea not null,
+  discarded_by text not null,
+  discarded_at_ms bigint not null,
+  PRIMARY KEY (projection, version, partition, "offset")
+);
+
 create table roomlog.parked_records (
   projection text not null,
   version integer not null,

@@ -7,7 +7,10 @@ export const HISTORY_PROJECTION = { name: 'history', version: 1 } as const;
 export const BOOKKEEPING_SCHEMA = 'roomlog';
 
 export type HistoryTables = Record<'rooms' | 'memberships' | 'invitations' | 'messages' | 'roomEvents', string>;
-export type BookkeepingTables = Record<'checkpoints' | 'parkedStreams' | 'parkedRecords' | 'builds', string>;
+export type BookkeepingTables = Record<
+  'checkpoints' | 'parkedStreams' | 'parkedRecords' | 'discardedRecords' | 'builds',
+  string
+>;
 
 /** Quoted names, ready to be put into a statement. */
 export function historyTables(schema: string): HistoryTables {
@@ -27,6 +30,7 @@ export function bookkeepingTables(schema: string): BookkeepingTables {
     checkpoints: inSchema('projection_checkpoints'),
     parkedStreams: inSchema('parked_streams'),
     parkedRecords: inSchema('parked_records'),
+    discardedRecords: inSchema('discarded_records'),
     builds: inSchema('projection_builds'),
   };
 }

@@ -1,5 +1,6 @@
 // What somebody missed: everything that happened in a room after a version.
 import type { Knex } from 'knex';
+import { type EventOfAnyBuild, readStoredEvent } from '../../event-log/codec/upcast.ts';
 import { queryRows } from '../../platform/sql.ts';
 import type { HistoryTables } from '../../projections/history/tables.ts';
 import type { ChatEvent } from '../../schemas/generated/events.ts';
@@ -19,7 +20,7 @@ export async function selectEventsAfter(
   range: { roomId: string; after: number; limit: number },
 ): Promise<RoomChange[]> {
   const { roomId, after, limit } = range;
-  const rows = await queryRows<{ version: string; message: MessageRow | null; event: ChatEvent | null }>(
+  const rows = await queryRows<ChangeRow>(
     db,
     `select version, to_json(message) as message, null::jsonb as event from (
        select ${MESSAGE_COLUMNS} from ${tables.messages} where room_id = ? and version > ? and version <= ?
@@ -32,9 +33,11 @@ export async function selectEventsAfter(
   return rows.map(rowToChange);
 }
 
-function rowToChange(row: { version: string; message: MessageRow | null; event: ChatEvent | null }): RoomChange {
+type ChangeRow = { version: string; message: MessageRow | null; event: EventOfAnyBuild | null };
+
+function rowToChange(row: ChangeRow): RoomChange {
   const version = Number(row.version);
   if (row.message !== null) return { version, message: rowToMessage(row.message) };
-  if (row.event !== null) return { version, event: row.event };
+  if (row.event !== null) return { version, event: readStoredEvent(row.event) };
   throw new TypeError('a change is a message or an event');
 }

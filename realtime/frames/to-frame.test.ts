@@ -29,7 +29,7 @@ describe('frames of events', () => {
       event: SERVER_FRAMES.roomCreated,
       data: { ...common, spaceId: 'space-1', name: 'Attic', description: '', isPrivate: false },
     });
-    assert.deepEqual(shown({ type: 'RoomDetailsChanged', name: 'Attic', description: 'dusty' }), {
+    assert.deepEqual(shown(made.edited('Attic', 'dusty')), {
       event: SERVER_FRAMES.roomDetailsChanged,
       data: { ...common, name: 'Attic', description: 'dusty' },
     });

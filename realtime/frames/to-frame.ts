@@ -28,9 +28,9 @@ const FRAME_MAKERS: FrameMakers = {
       isPrivate: event.isPrivate,
     },
   }),
-  RoomDetailsChanged: (event) => ({
+  RoomDetailsEdited: (event) => ({
     event: SERVER_FRAMES.roomDetailsChanged,
-    data: { ...roomEventData(event), name: event.name, description: event.description },
+    data: { ...roomEventData(event), name: event.after.name, description: event.after.description },
   }),
   RoomArchived: (event) => ({ event: SERVER_FRAMES.roomArchived, data: roomEventData(event) }),
   MemberInvited: (event) => ({

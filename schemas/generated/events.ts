@@ -50,6 +50,8 @@ export type MemberJoined = {
   userId: string;
   /** Shown name of the new member at that time. */
   username: string;
+  /** Id of the user whose invitation was used up by joining; null where there was none. Since the second version of this schema. */
+  invitedBy: null | string;
 };
 
 /** A member left the room of their own will. */
@@ -108,22 +110,33 @@ export type RoomCreated = {
   isPrivate: boolean;
 };
 
+/** What a room is called and said to be. */
+export type RoomDetails = {
+  /** Shown name of the room. */
+  name: string;
+  /** Description of the room. */
+  description: string;
+};
+
 /** The owner gave the room another name or description. */
-export type RoomDetailsChanged = {
-  type: 'RoomDetailsChanged';
+export type RoomDetailsEdited = {
+  type: 'RoomDetailsEdited';
   /** What every event says about itself. */
   metadata: EventMetadata;
   /** Id of the room this happened in. */
   roomId: string;
-  /** Shown name of the room from now on. */
-  name: string;
-  /** Description of the room from now on. */
-  description: string;
+  /** The details until then; null where it was written as RoomDetailsChanged, which did not say. */
+  before: null | RoomDetails;
+  /** The details from now on. */
+  after: RoomDetails;
 };
 
-export type ChatEvent = MemberInvited | MemberJoined | MemberLeft | MessageSent | RoomArchived | RoomCreated | RoomDetailsChanged;
+export type ChatEvent = MemberInvited | MemberJoined | MemberLeft | MessageSent | RoomArchived | RoomCreated | RoomDetailsEdited;
 
-export const EVENT_TYPES = ['MemberInvited', 'MemberJoined', 'MemberLeft', 'MessageSent', 'RoomArchived', 'RoomCreated', 'RoomDetailsChanged'] as const;
+export const EVENT_TYPES = ['MemberInvited', 'MemberJoined', 'MemberLeft', 'MessageSent', 'RoomArchived', 'RoomCreated', 'RoomDetailsEdited'] as const;
 
 export type EventType = (typeof EVENT_TYPES)[number];
+
+/** By record: what a field has in events that were stored before it came. */
+export const FIELD_DEFAULTS: Record<string, object> = {"EventMetadata":{"onBehalfOf":null},"MemberJoined":{"invitedBy":null},"MessageSent":{"replyTo":null,"originalTime":null},"RoomCreated":{"description":"","isPrivate":false},"RoomDetails":{"description":""},"RoomDetailsEdited":{"before":null}};
 

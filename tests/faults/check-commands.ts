@@ -32,7 +32,7 @@ type Operation = {
 /** Of which kind the event of a command is. */
 const EVENT_OF: Record<CommandType, EventType> = {
   CreateRoom: 'RoomCreated',
-  ChangeRoomDetails: 'RoomDetailsChanged',
+  ChangeRoomDetails: 'RoomDetailsEdited',
   ArchiveRoom: 'RoomArchived',
   InviteMember: 'MemberInvited',
   JoinRoom: 'MemberJoined',
@@ -204,7 +204,7 @@ function isEventOf(event: ChatEvent, command: Invoked): boolean {
     case 'MemberLeft':
       return event.userId === (command.aboutUserId ?? command.userId);
     case 'RoomCreated':
-    case 'RoomDetailsChanged':
+    case 'RoomDetailsEdited':
     case 'RoomArchived':
       return true;
   }

@@ -15,8 +15,8 @@ export function expectedFrame(event: ChatEvent): ExpectedFrame {
       const { spaceId, name, description, isPrivate } = event;
       return { event: SERVER_FRAMES.roomCreated, data: { ...common, ...by, spaceId, name, description, isPrivate } };
     }
-    case 'RoomDetailsChanged': {
-      const { name, description } = event;
+    case 'RoomDetailsEdited': {
+      const { name, description } = event.after;
       return { event: SERVER_FRAMES.roomDetailsChanged, data: { ...common, ...by, name, description } };
     }
     case 'RoomArchived':

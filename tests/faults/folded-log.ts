@@ -136,6 +136,9 @@ function contradictionOf(room: FoldedRoom, event: ChatEvent): string | null {
   switch (event.type) {
     case 'MemberJoined':
       if (room.members.has(event.userId)) return 'a member joined';
+      if (event.invitedBy !== (room.invitations.get(event.userId)?.invitedBy ?? null)) {
+        return 'somebody joined by an invitation that was not theirs';
+      }
       return room.isPrivate && !room.invitations.has(event.userId) ? 'somebody joined uninvited' : null;
     case 'MemberLeft':
       return room.members.has(event.userId) ? null : 'somebody left who was no member';
@@ -144,8 +147,12 @@ function contradictionOf(room: FoldedRoom, event: ChatEvent): string | null {
       return room.members.has(subject) ? null : 'somebody invited who was no member';
     case 'MessageSent':
       return room.members.has(subject) ? null : 'somebody spoke who was no member';
+    case 'RoomDetailsEdited': {
+      const { before } = event;
+      const isSo = before?.name === room.name && before.description === room.description;
+      return isSo ? null : 'details were changed that were not there';
+    }
     case 'RoomCreated':
-    case 'RoomDetailsChanged':
     case 'RoomArchived':
       return null;
   }
@@ -164,9 +171,9 @@ function apply(room: FoldedRoom, logged: LoggedEvent): void {
       note(room.memberTimes, subject.userId, version, true);
       return;
     }
-    case 'RoomDetailsChanged':
-      room.name = event.name;
-      room.description = event.description;
+    case 'RoomDetailsEdited':
+      room.name = event.after.name;
+      room.description = event.after.description;
       return;
     case 'RoomArchived':
       room.isArchived = true;

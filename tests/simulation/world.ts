@@ -232,7 +232,7 @@ export class World {
         ada,
         { type: 'RoomCreated', roomId: OPEN_ROOM, spaceId: 'space', name: 'Name', description: '', isPrivate: false },
       ],
-      [bob, { type: 'MemberJoined', roomId: OPEN_ROOM, ...bob }],
+      [bob, { type: 'MemberJoined', roomId: OPEN_ROOM, ...bob, invitedBy: null }],
     ];
     const stream = streamOfRoom(OPEN_ROOM);
     const records = happened.map(([actor, event], index) => {

@@ -5,7 +5,7 @@ import { decide, isRefused } from '../../commands/chatroom/decide.ts';
 import { withMetadata } from '../../commands/chatroom/new-event.ts';
 import { evolve, initialState, type RoomState } from '../../commands/chatroom/state.ts';
 import { type Command, type CommandBody, streamOfRoom } from '../../schemas/commands.ts';
-import type { Actor, ChatEvent } from '../../schemas/generated/events.ts';
+import type { Actor, ChatEvent, RoomDetails } from '../../schemas/generated/events.ts';
 
 const USERS = ['ada', 'bob', 'cy', 'dee'];
 const ROOMS = ['red', 'green', 'blue'];
@@ -158,14 +158,19 @@ export const arbitraryEvent: fc.Arbitrary<ChatEvent> = fc
         isPrivate: fc.boolean(),
       }),
       fc.record({
-        type: fc.constant('RoomDetailsChanged' as const),
+        type: fc.constant('RoomDetailsEdited' as const),
         ...common,
-        name: arbitraryName(),
-        description: arbitraryName(100, 0),
+        before: fc.option(arbitraryDetails()),
+        after: arbitraryDetails(),
       }),
       fc.record({ type: fc.constant('RoomArchived' as const), ...common }),
       fc.record({ type: fc.constant('MemberInvited' as const), ...common, userId: names.userId }),
-      fc.record({ type: fc.constant('MemberJoined' as const), ...common, ...names }),
+      fc.record({
+        type: fc.constant('MemberJoined' as const),
+        ...common,
+        ...names,
+        invitedBy: fc.option(arbitraryName()),
+      }),
       fc.record({ type: fc.constant('MemberLeft' as const), ...common, ...names }),
       fc.record({
         type: fc.constant('MessageSent' as const),
@@ -177,6 +182,10 @@ export const arbitraryEvent: fc.Arbitrary<ChatEvent> = fc
       }),
     );
   });
+
+function arbitraryDetails(): fc.Arbitrary<RoomDetails> {
+  return fc.record({ name: arbitraryName(), description: arbitraryName(100, 0) });
+}
 
 function arbitraryActor(): fc.Arbitrary<Actor> {
   return fc.record({ userId: arbitraryName(), username: arbitraryName() });

@@ -53,7 +53,16 @@ export const made = {
     description: '',
     isPrivate: false,
   }),
-  joined: (userId: string): EventBody => ({ type: 'MemberJoined', ...userNamed(userId) }),
+  joined: (userId: string, invitedBy: string | null = null): EventBody => ({
+    type: 'MemberJoined',
+    ...userNamed(userId),
+    invitedBy,
+  }),
+  edited: (name: string, description: string): EventBody => ({
+    type: 'RoomDetailsEdited',
+    before: { name: 'Lobby', description: '' },
+    after: { name, description },
+  }),
   left: (userId: string): EventBody => ({ type: 'MemberLeft', ...userNamed(userId) }),
   said: (text: string): EventBody => ({
     type: 'MessageSent',

@@ -1,14 +1,14 @@
-// One event of every type, and the bytes they had when they were first encoded (tests/golden/events-v1.json). The file is written
-// once, by `node tests/support/golden-events.ts`, and never again for the same types: records with these bytes lie in logs.
+// One event of every type, and the bytes they had when they were first encoded: tests/golden/events-v<n>.json, the first with all
+// types in their first schema versions, each later one with what was new or had another version then. `node
+// tests/support/golden-events.ts` writes the next one; no file is ever written again, because records with these bytes lie in logs.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { openCodec } from '../../event-log/codec/codec.ts';
 import { folderSchemas } from '../../event-log/codec/folder-schemas.ts';
 import type { ChatEvent, EventMetadata, EventType } from '../../schemas/generated/events.ts';
 
-const GOLDEN_FILE = new URL('../golden/events-v1.json', import.meta.url);
 const ROOM = '01890f3e-7b2c-7c11-8d5e-0a1b2c3d4e5f';
 
-/** The first version of each event type, written with the ids of the schema folder. */
+/** Each event type as it is written today, with the ids of the schema folder. */
 export const goldenEvents: { [Type in EventType]: Extract<ChatEvent, { type: Type }> } = {
   RoomCreated: {
     type: 'RoomCreated',
@@ -19,15 +19,22 @@ export const goldenEvents: { [Type in EventType]: Extract<ChatEvent, { type: Typ
     description: '',
     isPrivate: true,
   },
-  RoomDetailsChanged: {
-    type: 'RoomDetailsChanged',
+  RoomDetailsEdited: {
+    type: 'RoomDetailsEdited',
     metadata: metadata(2),
     roomId: ROOM,
-    name: 'Lobby',
-    description: 'Where everybody arrives',
+    before: { name: 'Raum der Grüße 😀', description: '' },
+    after: { name: 'Lobby', description: 'Where everybody arrives' },
   },
   MemberInvited: { type: 'MemberInvited', metadata: metadata(3), roomId: ROOM, userId: 'user-2' },
-  MemberJoined: { type: 'MemberJoined', metadata: metadata(4), roomId: ROOM, userId: 'user-2', username: '日本' },
+  MemberJoined: {
+    type: 'MemberJoined',
+    metadata: metadata(4),
+    roomId: ROOM,
+    userId: 'user-2',
+    username: '日本',
+    invitedBy: 'user-1',
+  },
   MessageSent: {
     type: 'MessageSent',
     metadata: { ...metadata(5), onBehalfOf: { userId: 'irc-ann', username: 'ann' } },
@@ -54,15 +61,38 @@ function metadata(version: number): EventMetadata {
   };
 }
 
-/** The committed bytes in hexadecimal, by event type. */
+/** What is read from the bytes of earlier schema versions, by file and type, where it is not what is written today. */
+export const earlierEvents: Record<string, Record<string, ChatEvent>> = {
+  'events-v1.json': {
+    MemberJoined: { ...goldenEvents.MemberJoined, invitedBy: null },
+    RoomDetailsChanged: { ...goldenEvents.RoomDetailsEdited, before: null },
+  },
+};
+
+/** The committed bytes in hexadecimal, by event type, of each file from the first on. */
+export function readGoldenFiles(): { file: string; bytes: Record<string, string> }[] {
+  const files: { file: string; bytes: Record<string, string> }[] = [];
+  for (let version = 1; existsSync(goldenFile(version)); version++) {
+    const bytes = JSON.parse(readFileSync(goldenFile(version), 'utf8')) as Record<string, string>;
+    files.push({ file: `events-v${version}.json`, bytes });
+  }
+  return files;
+}
+
+/** The newest bytes of each type. */
 export function readGoldenBytes(): Record<string, string> {
-  return JSON.parse(readFileSync(GOLDEN_FILE, 'utf8')) as Record<string, string>;
+  return Object.assign({}, ...readGoldenFiles().map(({ bytes }) => bytes));
+}
+
+function goldenFile(version: number): URL {
+  return new URL(`../golden/events-v${version}.json`, import.meta.url);
 }
 
 if (import.meta.main) {
   const codec = await openCodec(folderSchemas());
-  const known = existsSync(GOLDEN_FILE) ? readGoldenBytes() : {};
+  const known = readGoldenBytes();
   const bytes = Object.values(goldenEvents).map((event) => [event.type, codec.encode(event).toString('hex')] as const);
-  // What is there stays: only types that are new get their bytes.
-  writeFileSync(GOLDEN_FILE, `${JSON.stringify({ ...Object.fromEntries(bytes), ...known }, null, 2)}\n`);
+  const fresh = bytes.filter(([type, hex]) => known[type] !== hex);
+  const file = goldenFile(readGoldenFiles().length + 1);
+  if (fresh.length > 0) writeFileSync(file, `${JSON.stringify(Object.fromEntries(fresh), null, 2)}\n`);
 }

@@ -13,7 +13,8 @@ import type { ChatEvent } from '../../schemas/generated/events.ts';
 import { goldenEvents } from './golden-events.ts';
 import { testCodec } from './write-side.ts';
 
-const GOLDEN_FILE = new URL(`../golden/snapshot-v${STATE_VERSION}.json`, import.meta.url);
+const goldenFile = (version: number) => new URL(`../golden/snapshot-v${version}.json`, import.meta.url);
+const GOLDEN_FILE = goldenFile(STATE_VERSION);
 
 /** Every entry of a first round and of a second one, and the pieces of a room, in hexadecimal by key. */
 export function goldenSnapshot(): Record<string, string> {
@@ -51,10 +52,10 @@ export function goldenSnapshot(): Record<string, string> {
 
 /** The golden events as two rooms may have had them, in two parts. */
 function history(): [ChatEvent[], ChatEvent[]] {
-  const { RoomCreated, MemberInvited, MemberJoined, MessageSent, RoomDetailsChanged, MemberLeft, RoomArchived } =
+  const { RoomCreated, MemberInvited, MemberJoined, MessageSent, RoomDetailsEdited, MemberLeft, RoomArchived } =
     goldenEvents;
   const first = [RoomCreated, MemberInvited, MemberJoined, { ...MemberInvited, userId: 'user-3' }, MessageSent];
-  const second = [RoomDetailsChanged, MessageSent, MemberLeft, RoomArchived];
+  const second = [RoomDetailsEdited, MessageSent, MemberLeft, RoomArchived];
   const inRoom = (roomId: string, events: readonly ChatEvent[], from: number) =>
     events.map((event, index): ChatEvent => {
       const version = from + index;
@@ -65,9 +66,10 @@ function history(): [ChatEvent[], ChatEvent[]] {
   return [[...inRoom(one, first, 1), ...inRoom(other, first.slice(0, 2), 1)], inRoom(one, second, first.length + 1)];
 }
 
-/** The committed bytes; none where there are none of this STATE_VERSION. */
-export function readGoldenSnapshot(): Record<string, string> {
-  return existsSync(GOLDEN_FILE) ? (JSON.parse(readFileSync(GOLDEN_FILE, 'utf8')) as Record<string, string>) : {};
+/** The committed bytes of a state version, in hexadecimal by key; none where it has none. */
+export function readGoldenSnapshot(version = STATE_VERSION): Record<string, string> {
+  const file = goldenFile(version);
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Record<string, string>) : {};
 }
 
 if (import.meta.main) {
