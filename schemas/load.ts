@@ -50,6 +50,14 @@ function selfContained(wanted: Iterable<AvroRecord>): Map<string, AvroRecord> {
   return schemaByType;
 }
 
+/** The schemas of all event types for one union of them: shared records are inlined where the first of them needs one. */
+export function loadEventUnion(): AvroRecord[] {
+  const records = loadRecords();
+  const seen = new Set<string>();
+  const events = [...records.values()].filter(({ name }) => !SHARED_RECORDS.includes(name));
+  return events.map((record) => inline(record, records, seen));
+}
+
 function inline(record: AvroRecord, records: Map<string, AvroRecord>, seen: Set<string>): AvroRecord {
   seen.add(`${EVENT_NAMESPACE}.${record.name}`);
   return {

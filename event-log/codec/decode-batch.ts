@@ -26,6 +26,12 @@ export async function decodeBatch(codec: Codec, batch: LogBatch): Promise<Decode
   return { partition, records, nextOffset, head };
 }
 
+/** Decodes one record's value, as decodeBatch does. */
+export async function decodeValue(codec: Codec, value: Buffer): Promise<Decoded> {
+  const tried = codec.tryDecode(value);
+  return 'unknownSchema' in tried ? learnAndDecode(codec, tried.unknownSchema, value) : tried;
+}
+
 async function learnAndDecode(codec: Codec, schemaId: number, value: Buffer): Promise<Decoded> {
   await codec.learn(schemaId);
   const tried = codec.tryDecode(value);

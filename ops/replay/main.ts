@@ -9,11 +9,12 @@ import { Output } from './output.ts';
 import { addAudit } from './verbs/audit.ts';
 import { addDiff } from './verbs/diff.ts';
 import { addDlq } from './verbs/dlq.ts';
+import { addEvents } from './verbs/events.ts';
 import { addRepair } from './verbs/repair.ts';
 import { addStatus } from './verbs/status.ts';
 import { addVerify } from './verbs/verify.ts';
 
-const VERBS = [addStatus, addVerify, addRepair, addDiff, addAudit, addDlq];
+const VERBS = [addStatus, addVerify, addRepair, addDiff, addAudit, addDlq, addEvents];
 /** npm hands a terminal's Ctrl-C on to a program that had it from the terminal already, so one keypress may arrive twice. */
 const SAME_KEYPRESS_MS = 300;
 
@@ -78,4 +79,8 @@ function abortOnSignals(): AbortSignal {
   return stopping.signal;
 }
 
+// Whoever reads the result has read enough of it, as head does.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? EXIT.done : EXIT.fault);
+});
 process.exitCode = await main(process.argv.slice(2));
