@@ -14,31 +14,34 @@ export type OpenEventLogDeps = {
   logger: Logger;
   /** Names the process's connections. */
   clientId: string;
+  /** Milliseconds that opening waits for a registry, and then for a Kafka, that is not up yet. Default 30,000. */
+  openTimeoutMs?: number;
 };
 
-/** Milliseconds that opening waits for a registry that is not up yet, and between two attempts. */
-const REGISTRY_TIMEOUT_MS = 30_000;
+const OPEN_TIMEOUT_MS = 30_000;
+/** Milliseconds between two attempts. */
 const RETRY_MS = 500;
 
 /**
- * Waits for servers that are not up yet, half a minute at most. Throws LogUnavailableError, LogSettingsError or SchemaSourceError;
+ * Waits for servers that are not up yet. Throws LogUnavailableError, LogSettingsError or SchemaSourceError;
  * nothing is left open then.
  */
 export async function openEventLog(
   settings: EventLogSettings,
-  { logger, clientId }: OpenEventLogDeps,
+  { logger, clientId, openTimeoutMs = OPEN_TIMEOUT_MS }: OpenEventLogDeps,
 ): Promise<{ log: EventLog; codec: Codec }> {
   if (settings.kind === 'postgres') {
     const codec = await openCodec(folderSchemas());
     return { log: await openPostgresEventLog({ ...settings, logger }), codec };
   }
   const { registryUrl, ...kafka } = settings;
-  const codec = await openWhenUp(registrySchemas({ url: registryUrl, topic: settings.topic }), logger);
-  return { log: await openKafkaEventLog({ ...kafka, clientId, log: logger }), codec };
+  const source = registrySchemas({ url: registryUrl, topic: settings.topic });
+  const codec = await openWhenUp(source, openTimeoutMs, logger);
+  return { log: await openKafkaEventLog({ ...kafka, clientId, openTimeoutMs, log: logger }), codec };
 }
 
-async function openWhenUp(source: SchemaSource, logger: Logger): Promise<Codec> {
-  const deadline = performance.now() + REGISTRY_TIMEOUT_MS;
+async function openWhenUp(source: SchemaSource, openTimeoutMs: number, logger: Logger): Promise<Codec> {
+  const deadline = performance.now() + openTimeoutMs;
   for (;;) {
     try {
       return await openCodec(source);

@@ -16,8 +16,10 @@ export function showProgress(options: {
   total: number;
   read: () => ProgressState;
   now: () => number;
+  /** What is counted; events where left out. */
+  unit?: string;
 }): Progress {
-  const { out, total, read, now } = options;
+  const { out, total, read, now, unit = 'events' } = options;
   const samples: { at: number; done: number }[] = [{ at: now(), done: read().done }];
 
   const draw = (): void => {
@@ -27,7 +29,7 @@ export function showProgress(options: {
     while (samples.length > 2 && at - (samples[1]?.at ?? at) > RATE_OVER_MS) samples.shift();
     const oldest = samples[0] ?? { at, done: state.done };
     const rate = at > oldest.at ? ((state.done - oldest.done) / (at - oldest.at)) * 1_000 : 0;
-    const text = formatProgress({ ...state, total, rate });
+    const text = formatProgress({ ...state, total, rate, unit });
     out.write(out.isTTY ? `\r\u001b[2K${text}` : `${text}\n`);
   };
 
@@ -41,15 +43,15 @@ export function showProgress(options: {
   };
 }
 
-/** One line: bar, share, events, rate in events a second, time left, refusals if any. */
-export function formatProgress(state: ProgressState & { total: number; rate: number }): string {
-  const { done, total, rate, refused } = state;
+/** One line: bar, share, number, rate a second, time left, refusals if any. */
+export function formatProgress(state: ProgressState & { total: number; rate: number; unit?: string }): string {
+  const { done, total, rate, refused, unit = 'events' } = state;
   const share = total === 0 ? 1 : done / total;
   const filled = Math.round(share * BAR_WIDTH);
   const bar = '█'.repeat(filled) + '░'.repeat(BAR_WIDTH - filled);
   const parts = [
     `${bar} ${(share * 100).toFixed(1).padStart(5)} %`,
-    `${count(done)} / ${count(total)} events`,
+    `${count(done)} / ${count(total)} ${unit}`,
     `${count(Math.round(rate))}/s`,
     done < total ? `${rate > 0 ? duration((total - done) / rate) : '?'} left` : 'done',
   ];

@@ -1,11 +1,13 @@
 // The hot cache from the reader's side: what it has is taken from there, and a room that it does not have is brought in behind
 // the reader's back, because the page itself is quicker to read than all that the cache wants to know.
 import type { Logger } from '../platform/logger.ts';
+import type { WrittenPositions } from '../platform/written-positions.ts';
 import type { CachedPage, RoomCache } from '../projections/cache/room-cache.ts';
-import { LIMITS } from '../schemas/limits.ts';
+import { bringIn } from './bring-in.ts';
 import type { ReadMetrics } from './metrics.ts';
 import type { PositionWaiter } from './position-waiter.ts';
 import type { Queries } from './queries/queries.ts';
+import type { Standing } from './standing.ts';
 
 export type HotRoomsDeps = {
   /** Null where there is none: then every page is a miss. */
@@ -14,12 +16,15 @@ export type HotRoomsDeps = {
   positions: PositionWaiter;
   logger: Logger;
   metrics: ReadMetrics;
+  /** Null where nothing is heard of what was acknowledged. */
+  written: WrittenPositions | null;
   /** Rooms that are brought in at a time; at the bound a room waits for its next reader. */
   maxRefills: number;
 };
 
 /** `null`: the cache does not know. */
-export type HotRoom = { page: CachedPage | null; isMember: boolean | null };
+export type HotRoom = { page: HotPage | null; isMember: boolean | null };
+export type HotPage = CachedPage & { standing: Standing };
 
 const COLD: HotRoom = { page: null, isMember: null };
 
@@ -33,11 +38,21 @@ export class HotRooms {
 
   /** What the cache has of the room for this user. A cache that cannot be reached has nothing. */
   async look(roomId: string, userId: string, limit: number): Promise<HotRoom> {
-    const { cache, logger } = this.#deps;
+    const { cache, written, logger } = this.#deps;
     if (cache === null) return COLD;
     try {
-      const [page, isMember] = await Promise.all([cache.newest(roomId, limit), cache.isMember(roomId, userId)]);
-      return { page, isMember };
+      // Asked together, these are one round trip to Redis.
+      const [page, isMember, last] = await Promise.all([
+        cache.newest(roomId, limit),
+        cache.isMember(roomId, userId),
+        written?.last() ?? new Map<number, number>(),
+      ]);
+      if (page === null) return { page, isMember };
+      const { partition, nextOffset } = page.position;
+      return {
+        page: { ...page, standing: { nextOffsets: new Map([[partition, nextOffset]]), written: last } },
+        isMember,
+      };
     } catch (error) {
       if (!isRetryable(error)) throw error;
       logger.debug({ err: error }, 'the hot cache cannot be read');
@@ -62,18 +77,8 @@ export class HotRooms {
   async #bringIn(cache: RoomCache, roomId: string, partition: number): Promise<void> {
     const { queries, positions, metrics, logger } = this.#deps;
     try {
-      const position = await cache.open(roomId, partition);
-      if (position === null) return;
-      // The position is the next offset that the cache has not passed: history must have what lies just below it.
-      if ((await positions.wait({ partition, offset: position - 1 })) !== 'reached') return metrics.refilled(false);
-      const snapshot = await queries.roomSnapshot(roomId, LIMITS.cachedMessages + 1);
-      if (snapshot === null) return metrics.refilled(false);
-      const { checkpoint, version, members } = snapshot;
-      const messages = snapshot.messages.slice(-LIMITS.cachedMessages);
-      const hasOlder = snapshot.messages.length > messages.length;
-      const memberIds = members.map(({ userId }) => userId);
-      const room = { roomId, partition, checkpoint, version, messages, hasOlder, memberIds };
-      metrics.refilled(await cache.fill(room));
+      const outcome = await bringIn({ cache, queries, positions }, roomId, partition);
+      if (outcome !== 'notOpen') metrics.refilled(outcome === 'filled');
     } catch (error) {
       metrics.refilled(false);
       logger[isRetryable(error) ? 'debug' : 'error']({ err: error }, 'a room could not be brought into the hot cache');

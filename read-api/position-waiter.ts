@@ -25,6 +25,7 @@ export class PositionWaiter {
   #looking: Promise<ReadonlyMap<number, number>> | undefined;
   /** Of the last look. Checkpoints only grow, so what was reached then still is. */
   #known: ReadonlyMap<number, number> = new Map();
+  #knownSince = 0;
   #waiting = 0;
 
   constructor(options: PositionWaiterOptions) {
@@ -52,6 +53,12 @@ export class PositionWaiter {
     }
   }
 
+  /** The checkpoints as they were at most so many milliseconds ago. They only grow, so at least this much is there. */
+  async checkpoints(maxAgeMs: number): Promise<ReadonlyMap<number, number>> {
+    const isFresh = this.#known.size > 0 && this.#options.clock.now() - this.#knownSince <= maxAgeMs;
+    return isFresh ? this.#known : this.#look();
+  }
+
   #look(): Promise<ReadonlyMap<number, number>> {
     this.#looking ??= this.#lookAnew();
     return this.#looking;
@@ -59,7 +66,9 @@ export class PositionWaiter {
 
   async #lookAnew(): Promise<ReadonlyMap<number, number>> {
     try {
+      const begunAt = this.#options.clock.now();
       this.#known = await this.#options.checkpoints();
+      this.#knownSince = begunAt;
       return this.#known;
     } finally {
       this.#looking = undefined;

@@ -16,6 +16,7 @@ import { HotRooms } from './hot-rooms.ts';
 import { createReadMetrics } from './metrics.ts';
 import { PositionWaiter } from './position-waiter.ts';
 import type { Queries } from './queries/queries.ts';
+import { createAsOfRoutes } from './routes/as-of.ts';
 import { createMessageRoutes } from './routes/messages.ts';
 import { waitForPosition } from './routes/min-position.ts';
 import { mount } from './routes/mount.ts';
@@ -50,16 +51,17 @@ export async function openReadApiRole(deps: ReadApiRoleDeps): Promise<Role> {
     timeoutMs: LIMITS.minPositionMs,
     maxWaiting: settings.maxWaiting,
   });
-  const asked = deps.written === null ? queries : freshQueries(queries, positions, deps.written);
-  const hotRooms = new HotRooms({ ...settings, cache, queries, positions, logger, metrics });
+  const asked = freshQueries(queries, positions, deps.written);
+  const hotRooms = new HotRooms({ ...settings, cache, queries, positions, written: deps.written, logger, metrics });
   lifecycle.add('hot rooms', () => hotRooms.stop());
   const active = createActiveMarks(deps.sets, logger);
   const before = [authenticate(deps.verifier), waitForPosition(positions, metrics)];
   const rooms = createRoomRoutes({ before, queries: asked, active });
+  const asOf = createAsOfRoutes({ before, queries: asked, clock });
   const messages = createMessageRoutes({ before, queries: asked, hotRooms, active, rules: settings, metrics });
   return {
     name: 'read-api',
-    routes: [servePage(WEB_FOLDER), ...mount(rooms), ...mount(messages)],
+    routes: [servePage(WEB_FOLDER), ...mount(rooms), ...mount(asOf), ...mount(messages)],
     ready: { history: () => queries.checkpoints() },
   };
 }

@@ -53,6 +53,8 @@ export const LIMITS = {
   decisionsPerCommand: 50,
   /** Milliseconds until a command whose append has no definite answer is told log_unavailable (its outcome is unknown). */
   commandMs: 1_800,
+  /** Reads of rooms as they were that one process answers at a time; one more is refused with busy. */
+  asOfReads: 4,
   /** Milliseconds a read with x-min-position waits for its projection; then it is refused with projection_behind. */
   minPositionMs: 2_000,
   /** Milliseconds a read without it waits for what was acknowledged before; then it reads what history has. */

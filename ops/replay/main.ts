@@ -6,7 +6,9 @@ import { readReplayConfig } from './config.ts';
 import { EXIT, type Exit, toExit } from './exits.ts';
 import { openResources, type Resources } from './open-resources.ts';
 import { Output } from './output.ts';
+import { addAsOf } from './verbs/as-of.ts';
 import { addAudit } from './verbs/audit.ts';
+import { addCache } from './verbs/cache.ts';
 import { addDiff } from './verbs/diff.ts';
 import { addDlq } from './verbs/dlq.ts';
 import { addEvents } from './verbs/events.ts';
@@ -14,7 +16,7 @@ import { addRepair } from './verbs/repair.ts';
 import { addStatus } from './verbs/status.ts';
 import { addVerify } from './verbs/verify.ts';
 
-const VERBS = [addStatus, addVerify, addRepair, addDiff, addAudit, addDlq, addEvents];
+const VERBS = [addStatus, addVerify, addRepair, addDiff, addAudit, addDlq, addCache, addEvents, addAsOf];
 /** npm hands a terminal's Ctrl-C on to a program that had it from the terminal already, so one keypress may arrive twice. */
 const SAME_KEYPRESS_MS = 300;
 

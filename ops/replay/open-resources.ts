@@ -1,5 +1,6 @@
 // What verbs work on, opened when first asked for: a verb that needs only PostgreSQL works while Kafka is away. Without DATABASE_URL
 // it is the PostgreSQL in the data folder: that of the Roomlog which runs there, else started for as long as the verb takes.
+import { once } from 'node:events';
 import type { Codec } from '../../event-log/codec/codec.ts';
 import type { EventLog } from '../../event-log/event-log.ts';
 import { openEventLog } from '../../event-log/open-event-log.ts';
@@ -35,14 +36,17 @@ export class UnreachableServerError extends Error {
 
 const CLIENT_ID = 'roomlog-replay';
 const POOL_MAX = 12;
+/** Milliseconds for which somebody at a terminal waits for servers that may be starting. */
+const OPEN_LOG_MS = 5_000;
+const OPEN_REDIS_MS = 3_000;
 /** Building an index over a large history takes minutes. */
 const STATEMENT_MS = 3_600_000;
 
 /** Opens nothing yet. */
 export function openResources(config: ReplayConfig, logger: Logger): Resources {
   const closings: (() => Promise<unknown>)[] = [];
-  const databaseUrl = once(() => findDatabase(config, closings));
-  const db = once(async () => {
+  const databaseUrl = onlyOnce(() => findDatabase(config, closings));
+  const db = onlyOnce(async () => {
     const url = await databaseUrl();
     const database = openDatabase(
       { url, poolMax: POOL_MAX, applicationName: 'roomlog replay', statementTimeoutMs: STATEMENT_MS },
@@ -52,17 +56,17 @@ export function openResources(config: ReplayConfig, logger: Logger): Resources {
     await reach('PostgreSQL', () => database.raw('select 1'));
     return database;
   });
-  const eventLog = once(async () => {
+  const eventLog = onlyOnce(async () => {
     const settings = config.eventLogOn(config.databaseUrl ?? (await databaseUrl()));
-    const opened = await openEventLog(settings, { logger, clientId: CLIENT_ID });
+    const opened = await openEventLog(settings, { logger, clientId: CLIENT_ID, openTimeoutMs: OPEN_LOG_MS });
     closings.push(() => opened.log.close());
     return opened;
   });
-  const cache = once(async () => {
+  const cache = onlyOnce(async () => {
     if (config.redis === null) return null;
     const redis = openRedis({ ...config.redis, connectionName: 'replay' }, logger);
     closings.push(async () => redis.disconnect());
-    await reach('Redis', () => redis.ping());
+    await reach('Redis', () => once(redis, 'ready', { signal: AbortSignal.timeout(OPEN_REDIS_MS) }));
     return createRedisRoomCache({ redis, prefix: roomCachePrefix(config.logTopic) });
   });
   return {
@@ -101,7 +105,7 @@ async function reach<Answer>(name: string, ask: () => PromiseLike<Answer>): Prom
   }
 }
 
-function once<Value>(open: () => Promise<Value>): () => Promise<Value> {
+function onlyOnce<Value>(open: () => Promise<Value>): () => Promise<Value> {
   let opened: Promise<Value> | undefined;
   return () => (opened ??= open());
 }

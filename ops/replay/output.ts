@@ -17,18 +17,31 @@ export class Output {
 
   /** A part of the result: one line for people, or one line of JSON. */
   result(value: object, text: string | readonly string[]): void {
-    const lines = this.json ? [JSON.stringify(value)] : [text].flat();
+    const lines = this.json ? [JSON.stringify(value)] : [text].flat().map(withoutSteering);
     if (lines.length > 0) this.stdout.write(`${lines.join('\n')}\n`);
   }
 
   /** What is going on, for people alone. */
   note(text: string): void {
-    if (!this.json) this.stderr.write(`${text}\n`);
+    if (!this.json) this.stderr.write(`${withoutSteering(text)}\n`);
   }
 
   fault(text: string): void {
-    this.stderr.write(`replay: ${text}\n`);
+    this.stderr.write(`replay: ${withoutSteering(text)}\n`);
   }
+}
+
+/** Control characters, line separators, lone surrogates, and what turns the direction of writing. */
+const STEERING = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\u202a-\u202e\u2066-\u2069]/gu;
+
+/** One line that cannot steer the terminal, whoever wrote what is quoted in it. */
+export function printable(text: string): string {
+  return text.replaceAll(STEERING, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`);
+}
+
+/** The same of a text whose lines are ours. */
+function withoutSteering(text: string): string {
+  return text.split('\n').map(printable).join('\n');
 }
 
 /** Columns as wide as their widest cell; numbers to the right. */

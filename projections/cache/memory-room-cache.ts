@@ -12,6 +12,7 @@ export type MemoryRoomCacheOptions = {
 
 type ReadyEntry = {
   status: 'ready';
+  partition: number;
   version: number;
   messages: MessageView[];
   hasOlder: boolean;
@@ -65,8 +66,10 @@ export function createMemoryRoomCache({ maxRooms, maxMembers }: MemoryRoomCacheO
     async newest(roomId, limit) {
       const entry = use(roomId);
       if (entry?.status !== 'ready') return null;
+      const { partition, version } = entry;
       const hasMore = entry.hasOlder || entry.messages.length > limit;
-      return { messages: entry.messages.slice(-limit), version: entry.version, hasMore };
+      const position = { partition, nextOffset: positions.get(partition) ?? 0 };
+      return { messages: entry.messages.slice(-limit), version, hasMore, position };
     },
 
     async isMember(roomId, userId) {
@@ -83,11 +86,11 @@ export function createMemoryRoomCache({ maxRooms, maxMembers }: MemoryRoomCacheO
       return position;
     },
 
-    async fill({ roomId, checkpoint, version, messages, hasOlder, memberIds }) {
+    async fill({ roomId, partition, checkpoint, version, messages, hasOlder, memberIds }) {
       const entry = entries.get(roomId);
       if (entry?.status !== 'open' || checkpoint < entry.position) return false;
       const members = memberIds.length > Math.min(MAX_CACHED_MEMBERS, maxMembers) ? null : new Set(memberIds);
-      entries.set(roomId, { status: 'ready', version, messages: [...messages], hasOlder, members });
+      entries.set(roomId, { status: 'ready', partition, version, messages: [...messages], hasOlder, members });
       memberCount += members?.size ?? 0;
       entry.runs.forEach(applyRun);
       shrink();
@@ -109,6 +112,10 @@ export function createMemoryRoomCache({ maxRooms, maxMembers }: MemoryRoomCacheO
 
     async start(given) {
       for (const [partition, position] of given) if (!positions.has(partition)) positions.set(partition, position);
+    },
+
+    async drop(roomIds) {
+      for (const roomId of roomIds === 'all' ? [...entries.keys()] : roomIds) drop(roomId);
     },
 
     async clear() {

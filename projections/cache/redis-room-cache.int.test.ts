@@ -47,6 +47,21 @@ describe('the room cache in Redis', () => {
     return { own, cache };
   }
 
+  it('PROJ-28 takes no page from an entry or a partition of which it does not know the position, and fills it again', async () => {
+    for (const spoil of [
+      (own: string) => redis.hdel(`${own}room:red`, 'g'),
+      (own: string) => redis.del(`${own}checkpoint:0`),
+    ]) {
+      const { own, cache } = await bringIn();
+      await spoil(own);
+      assert.equal(await cache.newest('red', 1), null);
+      await cache.start(new Map([[0, 5]]));
+      const wanted = await cache.open('red', 0);
+      assert.equal(await cache.fill({ ...room, checkpoint: wanted ?? -1 }), true);
+      assert.equal((await cache.newest('red', 1))?.version, 1);
+    }
+  });
+
   it('is not deceived when Redis takes away one key of a room', async () => {
     const { own, cache } = await bringIn();
     await redis.del(`${own}members:red`);

@@ -59,7 +59,7 @@ export function createRedisRoomCache(options: RedisRoomCacheOptions): RoomCache 
 
   return {
     async newest(roomId, limit) {
-      const page = await reach(() => redis.eval(NEWEST, 3, ...roomKeys(roomId), limit, idleMs));
+      const page = await reach(() => redis.eval(NEWEST, 3, ...roomKeys(roomId), limit, idleMs, `${prefix}checkpoint:`));
       return page === null ? null : parsePage(page);
     },
 
@@ -105,6 +105,11 @@ export function createRedisRoomCache(options: RedisRoomCacheOptions): RoomCache 
       await reach(() => redis.eval(START, keys.length, ...keys, ...positions.values()));
     },
 
+    async drop(roomIds) {
+      if (roomIds === 'all') await unlinkAll((key) => !isPosition(key));
+      else if (roomIds.length > 0) await reach(() => redis.unlink(roomIds.flatMap(roomKeys)));
+    },
+
     async clear() {
       // Rooms, then positions, so that who stops halfway finds the positions still wrong and clears again; then what others filled
       // meanwhile under the old positions.
@@ -132,6 +137,7 @@ function fillArguments(room: RoomFill, idleMs: number): (string | number)[] {
     room.version,
     room.hasOlder ? 1 : 0,
     idleMs,
+    room.partition,
     room.messages.length,
     ...room.messages.map((message) => JSON.stringify(message)),
     ...members,
@@ -152,8 +158,13 @@ function runArguments({ firstVersion, lastVersion, isCut, messages, members }: R
 
 /** What NEWEST answers: the shape is that script's. */
 function parsePage(answer: unknown): CachedPage {
-  const [version, older, messages] = answer as [number, number, string[]];
-  return { version, hasMore: older === 1, messages: messages.map((text) => JSON.parse(text) as MessageView) };
+  const [version, older, messages, partition, nextOffset] = answer as [number, number, string[], string, string];
+  return {
+    version,
+    hasMore: older === 1,
+    messages: messages.map((text) => JSON.parse(text) as MessageView),
+    position: { partition: Number(partition), nextOffset: Number(nextOffset) },
+  };
 }
 
 function globEscape(text: string): string {

@@ -1,6 +1,6 @@
 // The Lua scripts of the hot cache in Redis. Three keys a room: a hash, a list, a set of the members.
 //
-// A room that is in: hash v (version), n (number of messages), o ('1': older ones exist); the list holds the messages.
+// A room that is in: hash v (version), n (number of messages), o ('1': older ones exist), g (partition); the list holds the messages.
 // A room that is open: hash p (position that its snapshot must have), b (number of kept runs); the list holds these runs.
 //
 // Redis may take one of the keys away alone (expiry, eviction), so the length of the list is compared with the hash each time,
@@ -10,14 +10,20 @@
 // after them and is where a restart goes on. They never expire: run Redis with noeviction or a volatile-* policy.
 import { MAX_KEPT_RUNS } from './room-cache.ts';
 
-/* KEYS room, list, members; ARGV limit, milliseconds until an unread room goes. */
+/* KEYS room, list, members; ARGV limit, milliseconds until an unread room goes, what the keys of checkpoints begin with. An entry
+   without a partition is of a build that noted none: it is dropped, and filled again. */
 export const NEWEST = `
-local entry = redis.call('HMGET', KEYS[1], 'v', 'n', 'o')
+local entry = redis.call('HMGET', KEYS[1], 'v', 'n', 'o', 'g')
 if not entry[1] or redis.call('LLEN', KEYS[2]) ~= tonumber(entry[2]) then return nil end
+local position = entry[4] and redis.call('GET', ARGV[3] .. entry[4])
+if not position then
+  redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3])
+  return nil
+end
 for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[2]) end
 local limit = tonumber(ARGV[1])
 local more = (entry[3] == '1' or tonumber(entry[2]) > limit) and 1 or 0
-return {tonumber(entry[1]), more, redis.call('LRANGE', KEYS[2], -limit, -1)}`;
+return {tonumber(entry[1]), more, redis.call('LRANGE', KEYS[2], -limit, -1), entry[4], position}`;
 
 /* KEYS members; ARGV user. -1: not known. */
 export const IS_MEMBER = `
@@ -82,18 +88,18 @@ end
 expireAlike()
 return 1`;
 
-/* KEYS room, list, members; ARGV checkpoint, version, older, milliseconds until an unread room goes, number of messages, messages,
-   members with the mark (none where they are too many). Members go in pieces, because unpack has a limit. */
+/* KEYS room, list, members; ARGV checkpoint, version, older, milliseconds until an unread room goes, partition, number of messages,
+   messages, members with the mark (none where they are too many). Members go in pieces, because unpack has a limit. */
 export const FILL = `${ADVANCE}
 local entry = redis.call('HMGET', KEYS[1], 'p', 'b')
 if not entry[1] or tonumber(ARGV[1]) < tonumber(entry[1]) then return 0 end
 local runs = redis.call('LRANGE', KEYS[2], 0, -1)
 redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3])
 if #runs ~= tonumber(entry[2]) then return 0 end
-local count = tonumber(ARGV[5])
-redis.call('HSET', KEYS[1], 'v', ARGV[2], 'n', count, 'o', ARGV[3])
-if count > 0 then redis.call('RPUSH', KEYS[2], unpack(ARGV, 6, 5 + count)) end
-for first = 6 + count, #ARGV, 1000 do
+local count = tonumber(ARGV[6])
+redis.call('HSET', KEYS[1], 'v', ARGV[2], 'n', count, 'o', ARGV[3], 'g', ARGV[5])
+if count > 0 then redis.call('RPUSH', KEYS[2], unpack(ARGV, 7, 6 + count)) end
+for first = 7 + count, #ARGV, 1000 do
   redis.call('SADD', KEYS[3], unpack(ARGV, first, math.min(first + 999, #ARGV)))
 end
 for _, run in ipairs(runs) do advance(cjson.decode(run)) end

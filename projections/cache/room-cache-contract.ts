@@ -62,6 +62,7 @@ export function describeRoomCache(name: string, openCache: () => RoomCache): voi
         messages: [messageOf(roomId, 7)],
         version: 7,
         hasMore: true,
+        position: { partition: PARTITION, nextOffset: position },
       });
       assert.equal(await cache.isMember(roomId, 'ada'), true);
       assert.equal(await cache.isMember(roomId, 'bob'), false);
@@ -69,7 +70,8 @@ export function describeRoomCache(name: string, openCache: () => RoomCache): voi
 
     it('keeps a room without messages', async () => {
       await bringIn(1, { messages: [] });
-      assert.deepEqual(await cache.newest(roomId, 10), { messages: [], version: 1, hasMore: false });
+      const page = await cache.newest(roomId, 10);
+      assert.deepEqual([page?.messages, page?.version, page?.hasMore], [[], 1, false]);
       await apply(run(2, 2));
       assert.deepEqual(await versions(), [2]);
     });
@@ -79,6 +81,13 @@ export function describeRoomCache(name: string, openCache: () => RoomCache): voi
       await apply(run(8, 9));
       assert.deepEqual(await versions(), [7, 8, 9]);
       assert.equal((await cache.newest(roomId, 10))?.version, 9);
+    });
+
+    it('PROJ-28 tells with a page up to where its partition was applied', async () => {
+      await bringIn(7);
+      await apply(run(8, 8));
+      await apply();
+      assert.deepEqual((await cache.newest(roomId, 1))?.position, { partition: PARTITION, nextOffset: position });
     });
 
     it('PROJ-12 passes over what it has, also in part', async () => {
@@ -219,6 +228,20 @@ export function describeRoomCache(name: string, openCache: () => RoomCache): voi
           [5, 7],
         ]),
       );
+    });
+
+    it('PROJ-29 forgets rooms and keeps the positions, so that they are filled again at once', async () => {
+      for (const which of [[roomId], 'all'] as const) {
+        await bringIn(7);
+        await cache.drop(which);
+        assert.equal(await cache.newest(roomId, 10), null);
+        assert.deepEqual(await cache.positions([PARTITION]), new Map([[PARTITION, position]]));
+        await bringIn(7);
+        assert.deepEqual(await versions(), [7]);
+        await cache.drop([]);
+        assert.deepEqual(await versions(), [7]);
+        await cache.drop('all');
+      }
     });
 
     it('PROJ-14 knows nothing after it was cleared, and is filled again', async () => {

@@ -17,6 +17,8 @@ export type CachedPage = {
   version: number;
   /** The room has older messages than these. */
   hasMore: boolean;
+  /** The page reflects all of the room's events below `nextOffset` of its partition, and maybe later ones. */
+  position: { partition: number; nextOffset: number };
 };
 
 /** A room as a snapshot of PostgreSQL has it. `checkpoint` is that of its partition in the same snapshot. */
@@ -76,6 +78,8 @@ export type RoomCache = {
   positions(partitions: readonly number[]): Promise<Map<number, number>>;
   /** Gives partitions that have no position the given one; those that have one keep it. */
   start(positions: ReadonlyMap<number, number>): Promise<void>;
+  /** Forgets these rooms, or all of them. The positions stay, so every one may be opened again at once. */
+  drop(roomIds: readonly string[] | 'all'): Promise<void>;
   /** Forgets everything, positions too. */
   clear(): Promise<void>;
 };

@@ -10,6 +10,7 @@ import {
 } from '../../projections/history/tables.ts';
 import { LIMITS } from '../../schemas/limits.ts';
 import type { MemberView, RoomView } from '../../schemas/wire.ts';
+import { type AsOfAnswer, type AsOfQuery, selectRoomAsOf } from './as-of.ts';
 import { selectCheckpoints } from './checkpoints.ts';
 import { type RoomChange, selectEventsAfter } from './events-after.ts';
 import { type RoomFor, selectMemberPage, selectRoomFor } from './members.ts';
@@ -38,6 +39,8 @@ export type Queries = {
     afterUserId: string;
     limit: number;
   }): Promise<{ members: MemberView[]; hasMore: boolean }>;
+  /** The room as it was at a version or a time, or null where there is no such room. */
+  roomAsOf(query: AsOfQuery): Promise<AsOfAnswer | null>;
 };
 
 export type QueriesOptions = { db: Database; historySchema?: string; bookkeepingSchema?: string };
@@ -56,6 +59,7 @@ export function createQueries({ db, historySchema, bookkeepingSchema }: QueriesO
     roomPage: (query) => reach(() => selectRoomPage(db, tables, query)),
     roomFor: (roomId, userId) => reach(() => selectRoomFor(db, tables, roomId, userId)),
     memberPage: (query) => reach(() => selectMemberPage(db, tables, query)),
+    roomAsOf: (query) => reach(() => selectRoomAsOf(db, tables, query)),
   };
 }
 

@@ -4,18 +4,19 @@ import type { Context, Middleware } from 'koa';
 import { identityOf } from '../../platform/authenticate.ts';
 import type { MessageView } from '../../schemas/wire.ts';
 import type { ActiveMarks } from '../active-marks.ts';
+import type { FreshQueries } from '../fresh-queries.ts';
 import type { HotRooms } from '../hot-rooms.ts';
 import type { ReadMetrics } from '../metrics.ts';
 import type { PageRange } from '../queries/message-pages.ts';
-import type { Queries } from '../queries/queries.ts';
 import { type AccessRules, findReadableRoom } from './access.ts';
 import { MIN_POSITION } from './min-position.ts';
 import { ActiveRequest, MessagesQuery, parse, queryOf } from './requests.ts';
+import { tellStanding } from './tell-standing.ts';
 
 export type MessageRoutesDeps = {
   /** What every request of these routes passes first. */
   before: Middleware[];
-  queries: Queries;
+  queries: FreshQueries;
   hotRooms: HotRooms;
   active: ActiveMarks;
   rules: AccessRules;
@@ -35,7 +36,8 @@ export function createMessageRoutes(deps: MessageRoutesDeps): Router {
       return;
     }
     const range: PageRange = after === undefined ? { before: before ?? 0 } : { after };
-    const { room } = await findReadableRoom(deps.queries, chatroomId, identityOf(context), deps.rules);
+    const { room, standing } = await findReadableRoom(deps.queries, chatroomId, identityOf(context), deps.rules);
+    tellStanding(context, standing);
     context.body = toBody(await deps.queries.messagePage(room.id, range, limit), after !== undefined);
   });
 
@@ -64,11 +66,15 @@ async function newestPage(deps: MessageRoutesDeps, context: Context, roomId: str
   if (hot.page !== null) {
     deps.metrics.cacheHit();
     context.set('x-cache', 'hit');
+    tellStanding(context, hot.page.standing);
     return hot.page;
   }
   deps.metrics.cacheMiss();
   context.set('x-cache', 'miss');
-  if (found !== null) deps.hotRooms.refill(roomId, found.partition);
+  if (found !== null) {
+    deps.hotRooms.refill(roomId, found.partition);
+    tellStanding(context, found.standing);
+  }
   return deps.queries.messagePage(roomId, { newest: true }, limit);
 }
 

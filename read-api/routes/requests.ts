@@ -5,6 +5,7 @@ import { Problem } from '../../platform/http-app.ts';
 import { LIMITS } from '../../schemas/limits.ts';
 import { isRejection } from '../../schemas/rejections.ts';
 import { ActiveRequest, parseRequest, RoomRequest } from '../../schemas/requests.ts';
+import { parseAsOfPoint } from '../queries/as-of.ts';
 import { roomCursor, userCursor } from './cursors.ts';
 
 const id = RoomRequest.shape.chatroomId;
@@ -42,6 +43,16 @@ export const MessagesQuery = z
     limit: pageLimit(LIMITS.pageMessages, LIMITS.pageMessagesMax),
   })
   .refine((query) => query.before === undefined || query.after === undefined, 'give before or after, not both');
+export const AsOfRequest = z.strictObject({
+  at: z.string().transform((text, context) => {
+    const point = parseAsOfPoint(text);
+    if (point === null) context.addIssue({ code: 'custom', message: 'must be a version or a time in RFC 3339' });
+    return point ?? z.NEVER;
+  }),
+  limit: pageLimit(LIMITS.pageMessages, LIMITS.pageMessagesMax),
+  before: version.optional(),
+  membersCursor: userCursor.optional(),
+});
 export { ActiveRequest };
 
 /** The value in its typed form; ends the request with invalid_request where it is not of the schema. */

@@ -3,15 +3,16 @@ import Router from '@koa/router';
 import type { Middleware } from 'koa';
 import { identityOf } from '../../platform/authenticate.ts';
 import type { ActiveMarks } from '../active-marks.ts';
-import type { Queries } from '../queries/queries.ts';
+import type { FreshQueries } from '../fresh-queries.ts';
 import { findRoom } from './access.ts';
 import { toRoomCursor, toUserCursor } from './cursors.ts';
 import { MembersQuery, NoQuery, parse, queryOf, RoomParams, RoomsQuery } from './requests.ts';
+import { tellStanding } from './tell-standing.ts';
 
 export type RoomRoutesDeps = {
   /** What every request of these routes passes first. */
   before: Middleware[];
-  queries: Queries;
+  queries: FreshQueries;
   active: ActiveMarks;
 };
 
@@ -23,18 +24,20 @@ export function createRoomRoutes({ before, queries, active }: RoomRoutesDeps): R
     const { spaceId, cursor, limit } = parse(RoomsQuery, queryOf(context));
     const caller = identityOf(context);
     const userId = caller.isOperator ? null : caller.userId;
-    const { rooms, next } = await queries.roomPage({ spaceId, userId, after: cursor ?? null, limit });
+    const { rooms, next, standing } = await queries.roomPage({ spaceId, userId, after: cursor ?? null, limit });
+    tellStanding(context, standing);
     context.body = { chatrooms: rooms, ...(next === null ? {} : { nextCursor: toRoomCursor(next) }) };
   });
 
   router.get('/members', async (context) => {
     const { chatroomId, cursor, limit } = parse(MembersQuery, queryOf(context));
-    const { room } = await findRoom(queries, chatroomId, identityOf(context));
+    const { room, standing } = await findRoom(queries, chatroomId, identityOf(context));
     const [page, activeIds] = await Promise.all([
       queries.memberPage({ room, afterUserId: cursor ?? '', limit }),
       active.of(room.id),
     ]);
     const last = page.members.at(-1);
+    tellStanding(context, standing);
     context.body = {
       members: page.members.map((member) => ({ ...member, active: activeIds.has(member.userId) })),
       ...(page.hasMore && last ? { nextCursor: toUserCursor(last.userId) } : {}),
@@ -44,7 +47,8 @@ export function createRoomRoutes({ before, queries, active }: RoomRoutesDeps): R
   router.get('/:id', async (context) => {
     parse(NoQuery, queryOf(context));
     const { id } = parse(RoomParams, { id: context.params.id });
-    const { room } = await findRoom(queries, id, identityOf(context));
+    const { room, standing } = await findRoom(queries, id, identityOf(context));
+    tellStanding(context, standing);
     context.body = { chatroom: room };
   });
 

@@ -13,6 +13,7 @@ import { createMetrics } from '../../platform/metrics.ts';
 import { createMemoryWrittenPositions, type WrittenPositions } from '../../platform/written-positions.ts';
 import { CacheSink } from '../../projections/cache/cache-sink.ts';
 import { createMemoryRoomCache } from '../../projections/cache/memory-room-cache.ts';
+import { PositionWatch } from '../../projections/cache/position-watch.ts';
 import type { RoomCache } from '../../projections/cache/room-cache.ts';
 import { decodeWith } from '../../projections/decode-records.ts';
 import { createProjectionMetrics } from '../../projections/metrics.ts';
@@ -52,13 +53,13 @@ export type Caller = { userId: string; isOperator?: boolean };
 export async function openReadApiHarness(
   settings: Partial<ReadApiSettings> = {},
   databaseUrl?: string,
+  cache: RoomCache = createMemoryRoomCache({ maxRooms: 100, maxMembers: 10_000 }),
 ): Promise<ReadApiHarness> {
   const history = await openHistoryHarness(databaseUrl);
   const store = new MemoryStore(2);
   const { log } = openMemoryEventLog(store);
   const lifecycle = new Lifecycle({ log: silent, onFailure: () => undefined });
   const written = createMemoryWrittenPositions();
-  const cache = createMemoryRoomCache({ maxRooms: 100, maxMembers: 10_000 });
   const metrics = createMetrics();
   const cacheSink = new CacheSink(cache, log);
   const common = { log, decode: decodeWith(history.codec), maxRecords: 100, logger: silent };
@@ -76,7 +77,12 @@ export async function openReadApiHarness(
   };
   run(historyProjector);
   lifecycle.add('history', () => historyProjector.stop());
-  lifecycle.run('cache', new Projector({ ...common, name: 'cache', sink: cacheSink, metrics: projectionMetrics }));
+  const cacheProjector = new Projector({ ...common, name: 'cache', sink: cacheSink, metrics: projectionMetrics });
+  lifecycle.run('cache', cacheProjector);
+  const watch = new PositionWatch(async () => {
+    if ((await cacheSink.restore()) === 'setBack') cacheProjector.reload();
+  }, silent);
+  lifecycle.run('cache positions', watch);
   const role = await openReadApiRole({
     settings: { publicHistory: false, maxRefills: 4, maxWaiting: 100, ...settings },
     lifecycle,

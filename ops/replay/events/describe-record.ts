@@ -6,6 +6,7 @@ import type { InspectedRecord } from '../../../event-log/event-log.ts';
 import { positionOf } from '../../../schemas/commands.ts';
 import type { ChatEvent } from '../../../schemas/generated/events.ts';
 import { toTimestamp } from '../../../schemas/views.ts';
+import { printable } from '../output.ts';
 
 export type DescribedRecord = {
   /** One line without control characters: what others wrote must not steer the terminal. */
@@ -18,8 +19,6 @@ export type DescribedRecord = {
 /** Code points of a text, and bytes of what cannot be decoded, that a line shows. */
 const TEXT_CODE_POINTS = 80;
 const HEX_BYTES = 32;
-/** Control characters, line separators, lone surrogates, and what turns the direction of writing. */
-const STEERING = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\u202a-\u202e\u2066-\u2069]/gu;
 
 /** Throws SchemaSourceError where a schema must be asked for and cannot be had. */
 export async function describeRecord(
@@ -85,10 +84,4 @@ function contentJson(decoded: Decoded, value: Buffer): object {
   if ('unknownType' in decoded) return { unknownType: decoded.unknownType, hex };
   const { reason, schemaId } = decoded.undecodable;
   return { undecodable: { reason, schemaId }, hex };
-}
-
-function printable(text: string): string {
-  return text.replaceAll(STEERING, (character) => {
-    return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
-  });
 }

@@ -8,7 +8,7 @@ import { type Retried, retryParked } from '../../../projections/retry-parked.ts'
 import type { Cli } from '../cli.ts';
 import { EXIT, type Exit, RefusedError, UsageError } from '../exits.ts';
 import { openHistory } from '../open-history.ts';
-import { table } from '../output.ts';
+import { printable, table } from '../output.ts';
 
 const DEFAULT_SHOWN = 10;
 /** Of one record's bytes; the others are counted. */
@@ -58,12 +58,12 @@ async function list({ out, resources }: Cli): Promise<Exit> {
     ['projection', 'stream', 'partition', 'first offset', 'records', 'since', 'reason'],
     streams.map((one) => [
       `${name} ${version}`,
-      one.stream,
+      printable(one.stream),
       one.partition,
       one.firstOffset,
       one.records,
       one.since,
-      one.reason,
+      printable(one.reason),
     ]),
   );
   out.result({ projection: name, version, streams }, streams.length === 0 ? 'No stream is parked.' : lines);
@@ -101,7 +101,10 @@ async function show({ out, resources }: Cli, stream: string, limit: number): Pro
       `discarded: offset ${offset} of partition ${partition}, by ${by} at ${at}: ${why}`,
   );
   const since = parked === undefined ? null : toTime(atMs);
-  out.result({ stream, since, reason, count, records, discards }, [head, ...lines, ...rest, ...shownDiscards]);
+  out.result(
+    { stream, since, reason, count, records, discards },
+    [head, ...lines, ...rest, ...shownDiscards].map(printable),
+  );
   return EXIT.done;
 }
 
@@ -116,7 +119,7 @@ async function retry({ out, resources, signal }: Cli, stream: string | null, all
     if (signal.aborted) return EXIT.interrupted;
     const retried = await retryParked(db, history, one.stream);
     if (retried.kind === 'staysParked') exit = EXIT.differences;
-    out.result({ stream: one.stream, ...toShownRetry(retried) }, `${one.stream} ${describeRetry(retried)}`);
+    out.result({ stream: one.stream, ...toShownRetry(retried) }, printable(`${one.stream} ${describeRetry(retried)}`));
   }
   if (parked.length === 0) out.note('No stream is parked.');
   return exit;
@@ -133,7 +136,7 @@ async function discard(
   const { record, rest } = readOutcome(await discardParked(history.db, history, wish), wish);
   const what = record === null ? 'nothing has to be discarded' : describeDiscard(record, isTrial);
   const result = { stream, done: !isTrial, discarded: record, rest: toShownRetry(rest) };
-  out.result(result, `${what}; ${stream} ${isTrial ? 'then ' : ''}${describeRetry(rest)}`);
+  out.result(result, printable(`${what}; ${stream} ${isTrial ? 'then ' : ''}${describeRetry(rest)}`));
   if (isTrial) throw new RefusedError('nothing has changed: say --yes to do it');
   return rest.kind === 'staysParked' ? EXIT.differences : EXIT.done;
 }
@@ -170,9 +173,9 @@ function describeDiscard({ partition, offset, reason }: Discarded, isTrial: bool
 
 function describeRetry(retried: Retried): string {
   if (retried.kind === 'notParked') return 'is not parked any more';
-  if (retried.kind === 'goesOn') return `goes on: ${retried.projected} records projected`;
+  if (retried.kind === 'goesOn') return `goes on, records projected: ${retried.projected}`;
   const { fault, projected } = retried;
-  return `stays parked from offset ${fault.record.offset} on, ${projected} records projected: ${fault.reason}`;
+  return `stays parked from offset ${fault.record.offset} on (${fault.reason}), records projected: ${projected}`;
 }
 
 function toShownRetry(retried: Retried): object {

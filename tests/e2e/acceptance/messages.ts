@@ -183,6 +183,29 @@ export function describeMessages(getWay: GetWay): void {
       }
     });
 
+    it('come with the position that they reflect, which a reader can wait for, and how far behind that is', async () => {
+      const { rest } = getWay();
+      const alice = newUser(getWay(), 'alice');
+      const room = await rest.createRoom(alice.token);
+      const { position } = await rest.send(alice.token, room.id, 'hello');
+      for (const path of [
+        `/api/v1/messages?chatroomId=${room.id}`,
+        `/api/v1/messages?chatroomId=${room.id}&after=0`,
+        `/api/v1/chatroom/${room.id}`,
+        `/api/v1/chatroom/members?chatroomId=${room.id}`,
+      ]) {
+        const headers = { 'x-min-position': position };
+        const answer = await rest.call('GET', path, { token: alice.token, headers });
+        assert.equal(answer.status, 200, answer.text);
+        const told = answer.headers.get('x-position') ?? '';
+        assert.match(told, /^\d+-\d+$/);
+        assert.ok(Number(told.split('-')[1]) >= Number(position.split('-')[1]), `${told} is not behind ${position}`);
+        assert.match(answer.headers.get('x-lag-events') ?? '', /^\d+$/);
+        const again = { 'x-min-position': told };
+        assert.equal((await rest.call('GET', path, { token: alice.token, headers: again })).status, 200);
+      }
+    });
+
     it('show who is active in a room', async () => {
       const { rest } = getWay();
       const alice = newUser(getWay(), 'alice');
