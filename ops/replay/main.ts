@@ -16,7 +16,10 @@ import { addRepair } from './verbs/repair.ts';
 import { addStatus } from './verbs/status.ts';
 import { addVerify } from './verbs/verify.ts';
 
-const VERBS = [addStatus, addVerify, addRepair, addDiff, addAudit, addDlq, addCache, addEvents, addAsOf];
+const VERBS = [addStatus, addVerify, addRepair, addDiff, addAudit, addDlq, addCache, addEvents, addAsOf, addVersions];
+
+import { addVersions } from './verbs/versions.ts';
+
 /** npm hands a terminal's Ctrl-C on to a program that had it from the terminal already, so one keypress may arrive twice. */
 const SAME_KEYPRESS_MS = 300;
 
