@@ -15,6 +15,7 @@ import { addEvents } from './verbs/events.ts';
 import { addRepair } from './verbs/repair.ts';
 import { addStatus } from './verbs/status.ts';
 import { addVerify } from './verbs/verify.ts';
+import { addVersions } from './verbs/versions.ts';
 
 const VERBS = [addStatus, addVerify, addRepair, addDiff, addAudit, addDlq, addCache, addEvents, addAsOf, addVersions];
 
