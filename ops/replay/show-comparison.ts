@@ -4,6 +4,7 @@ import type { ProjectionKey } from '../../projections/checkpoints.ts';
 import type { ParkedComparison } from '../../projections/replay/compare-parked.ts';
 import type { RowDifference } from '../../projections/replay/compare-rows.ts';
 import type { Comparison, TableComparison } from '../../projections/replay/compare-tables.ts';
+import type { OffsetVector } from '../../projections/replay/live-vector.ts';
 import type { Row } from '../../projections/replay/meaning-of-rows.ts';
 import type { Verification } from '../../projections/replay/verify-live.ts';
 import { count } from '../progress.ts';
@@ -27,7 +28,7 @@ export function verificationJson({ name, version }: ProjectionKey, verification:
     vector: [...vector].map(([partition, offset]) => ({ partition, offset })),
     events,
     rooms: comparison.rooms,
-    rows: countRows(comparison),
+    rows: rowsOf(comparison, 'leftRows'),
     differingRooms: comparison.differingRooms,
     tables: comparison.tables,
     examples: comparison.examples,
@@ -39,9 +40,8 @@ export function verificationJson({ name, version }: ProjectionKey, verification:
 
 export function showVerification(verification: Verification, names: SideNames): string[] {
   const { vector, events, comparison, parked, foldMs, compareMs } = verification;
-  const at = [...vector].map(([partition, offset]) => `${partition}-${offset}`).join(' ');
   return [
-    `at ${at}: ${count(comparison.rooms)} rooms, ${count(countRows(comparison))} rows ${names.left}, ` +
+    `at ${vectorText(vector)}: ${count(comparison.rooms)} rooms, ${count(rowsOf(comparison, 'leftRows'))} rows ${names.left}, ` +
       `${count(events)} events folded in ${seconds(foldMs)}, compared in ${seconds(compareMs)}`,
     ...showTables(comparison, names),
     ...showParked(parked, names),
@@ -49,15 +49,19 @@ export function showVerification(verification: Verification, names: SideNames): 
   ];
 }
 
-function countRows({ tables }: Comparison): number {
-  return tables.reduce((sum, { leftRows }) => sum + (leftRows ?? 0), 0);
+export function vectorText(vector: OffsetVector): string {
+  return [...vector].map(([partition, offset]) => `${partition}-${offset}`).join(' ');
+}
+
+export function rowsOf({ tables }: Comparison, side: 'leftRows' | 'rightRows'): number {
+  return tables.reduce((sum, one) => sum + (one[side] ?? 0), 0);
 }
 
 function seconds(ms: number): string {
   return `${(ms / 1_000).toFixed(1)} s`;
 }
 
-function showTables({ tables }: Comparison, { left, right }: SideNames): string[] {
+export function showTables({ tables }: Comparison, { left, right }: SideNames): string[] {
   return table(
     [
       'table',
@@ -83,7 +87,7 @@ function showTables({ tables }: Comparison, { left, right }: SideNames): string[
 }
 
 /** The differences of the rooms that were looked into, and how many more rooms differ. */
-function showExamples({ examples, differingRooms }: Comparison, names: SideNames): string[] {
+export function showExamples({ examples, differingRooms }: Comparison, names: SideNames): string[] {
   const lines = examples.flatMap(({ roomId, tables, rows }) => [
     `room ${roomId}: ${tables.join(', ')}`,
     ...rows.map((row) => `  ${showRow(row, names)}`),
