@@ -7,8 +7,10 @@ import { EXIT, type Exit, toExit } from './exits.ts';
 import { openResources, type Resources } from './open-resources.ts';
 import { Output } from './output.ts';
 import { addAsOf } from './verbs/as-of.ts';
+import { addAudit } from './verbs/audit.ts';
 import { addBuildVerbs } from './verbs/builds.ts';
 import { addCache } from './verbs/cache.ts';
+import { addDiff } from './verbs/diff.ts';
 import { addDlq } from './verbs/dlq.ts';
 import { addEvents } from './verbs/events.ts';
 import { addRebuild } from './verbs/rebuild.ts';
@@ -19,8 +21,10 @@ import { addVersions } from './verbs/versions.ts';
 
 const VERBS = [
   addAsOf,
+  addAudit,
   addBuildVerbs,
   addCache,
+  addDiff,
   addDlq,
   addEvents,
   addRebuild,

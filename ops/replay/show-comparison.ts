@@ -1,9 +1,12 @@
 // A comparison as lines for people: a summary a table, then the differences of the first rooms.
 
+import type { ProjectionKey } from '../../projections/checkpoints.ts';
 import type { ParkedComparison } from '../../projections/replay/compare-parked.ts';
-import type { Row, RowDifference } from '../../projections/replay/compare-rows.ts';
+import type { RowDifference } from '../../projections/replay/compare-rows.ts';
 import type { Comparison, TableComparison } from '../../projections/replay/compare-tables.ts';
 import type { OffsetVector } from '../../projections/replay/live-vector.ts';
+import type { Row } from '../../projections/replay/meaning-of-rows.ts';
+import type { Verification } from '../../projections/replay/verify-live.ts';
 import { count } from '../progress.ts';
 import { table } from './output.ts';
 
@@ -12,12 +15,50 @@ export type SideNames = { left: string; right: string };
 
 const MAX_VALUE_CHARACTERS = 60;
 
+export function isEqual({ comparison, parked }: Verification): boolean {
+  return comparison.isEqual && parked.differences.length === 0;
+}
+
+export function verificationJson({ name, version }: ProjectionKey, verification: Verification): object {
+  const { vector, events, comparison, parked, foldMs, compareMs } = verification;
+  return {
+    projection: name,
+    version,
+    isEqual: isEqual(verification),
+    vector: [...vector].map(([partition, offset]) => ({ partition, offset })),
+    events,
+    rooms: comparison.rooms,
+    rows: rowsOf(comparison, 'leftRows'),
+    differingRooms: comparison.differingRooms,
+    tables: comparison.tables,
+    examples: comparison.examples,
+    parked,
+    foldMs: Math.round(foldMs),
+    compareMs: Math.round(compareMs),
+  };
+}
+
+export function showVerification(verification: Verification, names: SideNames): string[] {
+  const { vector, events, comparison, parked, foldMs, compareMs } = verification;
+  return [
+    `at ${vectorText(vector)}: ${count(comparison.rooms)} rooms, ${count(rowsOf(comparison, 'leftRows'))} rows ${names.left}, ` +
+      `${count(events)} events folded in ${seconds(foldMs)}, compared in ${seconds(compareMs)}`,
+    ...showTables(comparison, names),
+    ...showParked(parked, names),
+    ...showExamples(comparison, names),
+  ];
+}
+
 export function vectorText(vector: OffsetVector): string {
   return [...vector].map(([partition, offset]) => `${partition}-${offset}`).join(' ');
 }
 
 export function rowsOf({ tables }: Comparison, side: 'leftRows' | 'rightRows'): number {
   return tables.reduce((sum, one) => sum + (one[side] ?? 0), 0);
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(1)} s`;
 }
 
 export function showTables({ tables }: Comparison, { left, right }: SideNames): string[] {
@@ -30,7 +71,7 @@ export function showTables({ tables }: Comparison, { left, right }: SideNames): 
       `only ${right}`,
       'changed',
       'rooms that differ',
-      'columns',
+      'remarks',
     ],
     tables.map((one) => [
       one.table,
@@ -67,12 +108,13 @@ export function showParked({ alike, differences }: ParkedComparison, { left, rig
   ];
 }
 
-function showColumns({ columns, leftRows, rightRows }: TableComparison, { left, right }: SideNames): string {
+function showColumns({ columns, leftRows, rightRows, older }: TableComparison, { left, right }: SideNames): string {
   if (leftRows === null || rightRows === null) return '';
   return [
     ...columns.onlyLeft.map((name) => `${name} only ${left}`),
     ...columns.onlyRight.map((name) => `${name} only ${right}`),
     ...columns.retyped.map((name) => `${name} of another type`),
+    ...(older > 0 ? [`${count(older)} rows in an older shape mean the same`] : []),
   ].join(', ');
 }
 

@@ -61,7 +61,8 @@ async function schemaId(tx: Knex, { schema }: ReplayedProjection): Promise<strin
   return row?.id ?? null;
 }
 
-async function isTable(tx: Knex, table: string): Promise<boolean> {
+/** `table` as a statement would name it. */
+export async function isTable(tx: Knex, table: string): Promise<boolean> {
   const [row] = await queryRows<{ is: boolean }>(tx, 'select to_regclass(?) is not null as is', [table]);
   return row?.is === true;
 }

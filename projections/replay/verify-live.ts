@@ -42,7 +42,7 @@ export type VerifyOptions = {
 };
 
 /** Partitions folded at once: more gain nothing on the few cores that PostgreSQL and the fold share. */
-const LANES = 4;
+export const LANES = 4;
 
 /**
  * Resolves with null when the signal ended it. Writes to a scratch build alone, which it drops. Throws NothingProjectedError,
