@@ -15,6 +15,16 @@ const FILES = {
   realtime: '^(read-api/queries/|commands/client/|projections/history/tables\\.ts$|projections/cache/)',
 };
 
+/* What projects events, live or again: everything of the projections but the roots that compose a process. */
+const FOLDING = { path: '^projections/', pathNot: '\\.test\\.ts$|^projections/(main|worker|projections-thread)\\.ts$' };
+/* The most it may touch besides our own folders. Nothing in it can send anything but to the projection's own PostgreSQL and Redis. */
+const HARMLESS = [
+  '^(node:)?(assert|assert/strict|buffer|crypto|events|fs|fs/promises|path|stream|stream/promises|timers/promises|url|util)$',
+  '(^|/)node_modules/(@types/)?(avsc|immutable|knex|pg|pg-copy-streams|prom-client|zod)/',
+];
+const HARMLESS_PLATFORM =
+  '^platform/(clock|database-faults|env|ids|lifecycle|logger|metrics|postgres|redis|role|sql|time)\\.ts$';
+
 module.exports = {
   forbidden: [
     ...Object.entries(FOLDERS).map(([folder, allowed]) => ({
@@ -32,6 +42,24 @@ module.exports = {
       severity: 'error',
       from: { pathNot: '^event-log/codec/|\\.test\\.ts$' },
       to: { path: '^schemas/generated/superseded-events\\.ts$' },
+    },
+    {
+      // Side effects have no place in a fold, because it runs again: in a rebuild, a repair, a second version, after a crash.
+      name: 'folding-sends-nothing',
+      comment: 'see docs/architecture.md, Side effects',
+      severity: 'error',
+      from: FOLDING,
+      to: {
+        dependencyTypes: ['core', 'npm', 'npm-dev', 'npm-optional', 'npm-peer', 'npm-no-pkg', 'npm-unknown', 'unknown'],
+        pathNot: HARMLESS,
+      },
+    },
+    {
+      name: 'folding-sends-nothing-by-platform',
+      comment: 'see docs/architecture.md, Side effects',
+      severity: 'error',
+      from: FOLDING,
+      to: { path: '^platform/', pathNot: HARMLESS_PLATFORM, dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'no-circular',

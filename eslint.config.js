@@ -29,4 +29,21 @@ export default tseslint.config(
       '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: true }],
     },
   },
+  {
+    // What events are projected with sends nothing: the same events are projected again (docs/architecture.md, Side effects). What it
+    // may import stands in .dependency-cruiser.cjs; here is what needs no import.
+    files: ['projections/**/*.ts'],
+    ignores: ['**/*.test.ts', 'projections/{main,worker,projections-thread}.ts'],
+    rules: {
+      'no-restricted-globals': ['error', 'fetch', 'WebSocket', 'EventSource', 'XMLHttpRequest', 'BroadcastChannel'],
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: 'CallExpression[callee.property.name=/^(append|barrier|publish|spublish)$/]',
+          message: 'A projection neither appends to the log nor publishes: it runs again.',
+        },
+        { selector: 'ImportExpression', message: 'A projection imports what the import rules can see.' },
+      ],
+    },
+  },
 );

@@ -6,6 +6,11 @@ import type { Chunk } from './sink.ts';
 
 export type ProjectionKey = { name: string; version: number };
 
+/** What it is called in logs and metrics: `history`, `history v2`. */
+export function labelOf({ name, version }: ProjectionKey): string {
+  return version === 1 ? name : `${name} v${version}`;
+}
+
 /** Every partition of the log that has no checkpoint gets 0, so that moving always finds a row and readers see all of them. */
 export async function createCheckpoints(
   tx: Knex,

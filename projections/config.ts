@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type EventLogSettings, eventLogSettings, toEventLogSettings } from '../event-log/config.ts';
 import { countSetting, logLevelSetting, portSetting, readEnv } from '../platform/env.ts';
 import type { ProjectionsSettings } from './role.ts';
+import { TAKEOVERS, type TakeoverMode } from './takeover.ts';
 
 /** What the role does within its bounds; also read by the process that runs all roles. */
 const projectionSettings = {
@@ -10,6 +11,8 @@ const projectionSettings = {
   PROJECTION_CHUNK_RECORDS: countSetting(2_000, 1, 20_000),
   /** Parked streams beyond which the projector fails instead of parking another. */
   MAX_PARKED_STREAMS: countSetting(10_000),
+  /** When a newer version of a projection takes over from the live one. */
+  PROJECTION_TAKEOVER: z.enum(TAKEOVERS).default('caught-up'),
 };
 
 const processSettings = {
@@ -54,6 +57,15 @@ export function readProjectionsConfig(): ProjectionsConfig {
   };
 }
 
-function toSettings(env: { PROJECTION_CHUNK_RECORDS: number; MAX_PARKED_STREAMS: number }): ProjectionsSettings {
-  return { chunkRecords: env.PROJECTION_CHUNK_RECORDS, maxParkedStreams: env.MAX_PARKED_STREAMS };
+function toSettings(env: {
+  PROJECTION_CHUNK_RECORDS: number;
+  MAX_PARKED_STREAMS: number;
+  PROJECTION_TAKEOVER: TakeoverMode;
+}): ProjectionsSettings {
+  const { PROJECTION_CHUNK_RECORDS, MAX_PARKED_STREAMS, PROJECTION_TAKEOVER } = env;
+  return {
+    chunkRecords: PROJECTION_CHUNK_RECORDS,
+    maxParkedStreams: MAX_PARKED_STREAMS,
+    takeover: PROJECTION_TAKEOVER,
+  };
 }

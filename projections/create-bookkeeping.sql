@@ -71,3 +71,13 @@ create table if not exists projection_builds (
   progress      jsonb,
   primary key (projection, build)
 );
+
+-- Which version of a projection readers read, of those that they know. It moves in a transaction that holds the checkpoints of both
+-- versions, and only to one that has got as far.
+create table if not exists projection_live (
+  projection       text primary key,
+  version          integer not null,
+  since_ms         bigint not null,
+  -- Only versions above this one take over by themselves: who moves the pointer by hand does not want it moved back.
+  automatic_above  integer not null default 0
+);

@@ -3,8 +3,8 @@
 import type { Logger } from '../platform/logger.ts';
 import { type Database, openDatabase } from '../platform/postgres.ts';
 
-/** One writes, one loads, and two are for the bookkeeping of several projections. */
-const POOL_MAX = 4;
+/** Two write and one loads while a newer version is being made beside the live one; three are for the bookkeeping of all. */
+const POOL_MAX = 6;
 const STATEMENT_MS = 30_000;
 /** A projector's statements follow each other within milliseconds, but for a pause of its process. */
 const STAND_STILL_MS = 5_000;

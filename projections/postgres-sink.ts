@@ -7,7 +7,7 @@ import type { Clock } from '../platform/clock.ts';
 import { toDatabaseFault } from '../platform/database-faults.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Database } from '../platform/postgres.ts';
-import { createCheckpoints, loadCheckpoints, moveCheckpoints } from './checkpoints.ts';
+import { createCheckpoints, labelOf, loadCheckpoints, moveCheckpoints } from './checkpoints.ts';
 import type { Decode } from './decode-records.ts';
 import { type Discards, loadDiscards, NO_DISCARDS } from './discards.ts';
 import { type BookkeepingTables, bookkeepingTables } from './history/tables.ts';
@@ -139,7 +139,7 @@ export class PostgresSink implements Sink {
     });
     for (const { stream, partition, firstOffset, reason } of parking.newStreams()) {
       this.#options.logger.error(
-        { projection: projection.name, stream, partition, firstOffset, reason },
+        { projection: labelOf(projection), stream, partition, firstOffset, reason },
         'a stream was parked',
       );
     }
@@ -197,15 +197,15 @@ export class PostgresSink implements Sink {
   async #unpark(stream: string): Promise<void> {
     const { db, projection, decode, logger } = this.#options;
     const retried = await retryParked(db, { tables: this.#tables, projection, decode }, stream);
-    if (retried.kind === 'goesOn') logger.info({ projection: projection.name, stream }, 'a parked stream goes on');
+    if (retried.kind === 'goesOn') logger.info({ projection: labelOf(projection), stream }, 'a parked stream goes on');
     if (retried.kind === 'staysParked') {
-      logger.warn({ projection: projection.name, stream, reason: retried.fault.reason }, 'a stream stays parked');
+      logger.warn({ projection: labelOf(projection), stream, reason: retried.fault.reason }, 'a stream stays parked');
     }
   }
 
   #noteParked(count: number): void {
     this.#parkedStreams = count;
-    this.#options.metrics.parked(this.#options.projection.name, count);
+    this.#options.metrics.parked(labelOf(this.#options.projection), count);
   }
 }
 

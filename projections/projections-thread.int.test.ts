@@ -20,7 +20,7 @@ describe('the projections in a thread', () => {
       redis: null,
       logTopic: 'thread',
       sharesPartitions: true,
-      projections: { chunkRecords: 100, maxParkedStreams: 10 },
+      projections: { chunkRecords: 100, maxParkedStreams: 10, takeover: 'caught-up' },
       logLevel: 'silent',
       logTo: 'stderr',
     };

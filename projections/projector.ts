@@ -226,6 +226,16 @@ export class Projector {
   }
 }
 
+/** For /ready of what others can do without: what check() throws, as a note. */
+export function noteOf(projector: Projector): string | undefined {
+  try {
+    projector.check();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
 async function pause(pauseMs: number, signal: AbortSignal): Promise<void> {
   // Being woken up by the signal is the only way in which this timer rejects.
   await delay(pauseMs, undefined, { signal }).catch(() => undefined);

@@ -50,7 +50,7 @@ describe('the projections role', () => {
     const { log: eventLog } = openMemoryEventLog(store);
     const metrics = createMetrics();
     const role = await openProjectionsRole({
-      settings: { chunkRecords: 100, maxParkedStreams: 10 },
+      settings: { chunkRecords: 100, maxParkedStreams: 10, takeover: 'caught-up' },
       lifecycle,
       logger: silent,
       metrics,
@@ -184,7 +184,7 @@ describe('the projections role', () => {
     const { log: eventLog } = openMemoryEventLog(store);
     const ownCache = createMemoryRoomCache({ maxRooms: 10, maxMembers: 10 });
     const common = { lifecycle, logger: silent, eventLog, codec: await openCodec(folderSchemas()) };
-    const settings = { chunkRecords: 100, maxParkedStreams: 10 };
+    const settings = { chunkRecords: 100, maxParkedStreams: 10, takeover: 'caught-up' as const };
     openCacheProjection({ ...common, settings, metrics: createMetrics(), cache: ownCache });
     try {
       const heads = new Map([0, 1].map((partition) => [partition, store.head(partition)]));

@@ -14,12 +14,13 @@ import { CacheSink } from './cache/cache-sink.ts';
 import { PositionWatch } from './cache/position-watch.ts';
 import type { RoomCache } from './cache/room-cache.ts';
 import { decodeWith } from './decode-records.ts';
-import { openHistorySink } from './history/open-history-sink.ts';
-import { BOOKKEEPING_SCHEMA, HISTORY_PROJECTION, HISTORY_SCHEMA } from './history/tables.ts';
+import { type HistoryVersions, openHistoryVersions } from './history/open-history-versions.ts';
+import { HISTORY_VERSIONS, type HistoryVersion } from './history/versions.ts';
 import { createProjectionMetrics, type ProjectionMetrics } from './metrics.ts';
-import { Projector, type ProjectorOptions } from './projector.ts';
+import { noteOf, Projector, type ProjectorOptions } from './projector.ts';
+import type { TakeoverMode } from './takeover.ts';
 
-export type ProjectionsSettings = { chunkRecords: number; maxParkedStreams: number };
+export type ProjectionsSettings = { chunkRecords: number; maxParkedStreams: number; takeover: TakeoverMode };
 
 export type ProjectionsRoleDeps = {
   settings: ProjectionsSettings;
@@ -33,15 +34,19 @@ export type ProjectionsRoleDeps = {
   cache: RoomCache | null;
   openOwnership: OpenOwnership;
   clock: Clock;
+  /** Oldest first; those that this build declares where left out. */
+  historyVersions?: readonly HistoryVersion[];
 };
 
-export type CacheProjectionDeps = Omit<ProjectionsRoleDeps, 'db' | 'clock' | 'cache' | 'openOwnership'> & {
+export type CacheProjectionDeps = Omit<
+  ProjectionsRoleDeps,
+  'db' | 'clock' | 'cache' | 'openOwnership' | 'historyVersions'
+> & {
   cache: RoomCache;
 };
 
 /** One that is not running yet. */
 type Projection = {
-  projector: Projector;
   ready: ReadyChecks;
   /** What runs, by the name that it has in logs. */
   parts: Record<string, { run(): Promise<void>; stop(): Promise<void> }>;
@@ -50,17 +55,29 @@ type Projection = {
 const ROLE = 'projections';
 const CACHE_PROJECTION = 'cache';
 
-/** Both projections. They start following at once; PostgreSQL and Redis may come later, which /ready shows. */
+/**
+ * Both projections. They start following at once; PostgreSQL and Redis may come later, which /ready shows. The processes that keep one
+ * version of the history share its partitions among them, so that builds of different versions do not leave each other's work undone;
+ * the hot cache has the partitions of the newest.
+ */
 export async function openProjectionsRole(deps: ProjectionsRoleDeps): Promise<Role> {
   const metrics = createProjectionMetrics(deps.metrics);
-  const projections = [createHistory(deps, metrics)];
-  if (deps.cache !== null) projections.push(createCache({ ...deps, cache: deps.cache }, metrics, []));
-  const ownership = deps.openOwnership(ROLE, ({ mine }) => {
-    for (const { projector } of projections) projector.assign(mine);
-  });
-  // Started first and so stopped last: when the partitions go to others, no chunk of ours is under way any more.
-  deps.lifecycle.run('projection ownership', ownership);
-  return runAll(projections, deps.lifecycle);
+  const { versions, ...history } = createHistory(deps, metrics);
+  const cache = deps.cache === null ? null : createCache({ ...deps, cache: deps.cache }, metrics, []);
+  for (const [at, { version, projector }] of versions.entries()) {
+    const isNewest = at === versions.length - 1;
+    const ownership = deps.openOwnership(groupOf(version), ({ mine }) => {
+      projector.assign(mine);
+      if (isNewest) cache?.projector.assign(mine);
+    });
+    // Started first and so stopped last: when the partitions go to others, no chunk of ours is under way any more.
+    deps.lifecycle.run(`${groupOf(version)} ownership`, ownership);
+  }
+  return runAll(cache === null ? [history] : [history, cache], deps.lifecycle);
+}
+
+function groupOf(version: number): string {
+  return version === 1 ? ROLE : `${ROLE}-v${version}`;
 }
 
 /**
@@ -78,31 +95,28 @@ function runAll(projections: readonly Projection[], lifecycle: Lifecycle): Role 
   return { name: ROLE, routes: [], ready: Object.assign({}, ...projections.map(({ ready }) => ready)) };
 }
 
-function createHistory(deps: ProjectionsRoleDeps, metrics: ProjectionMetrics): Projection {
-  const sink = openHistorySink({
-    ...deps,
-    ...deps.settings,
-    metrics,
-    historySchema: HISTORY_SCHEMA,
-    bookkeepingSchema: BOOKKEEPING_SCHEMA,
-    partitions: deps.eventLog.partitions,
+function createHistory(deps: ProjectionsRoleDeps, metrics: ProjectionMetrics): HistoryVersions {
+  const { settings, db, codec, clock, logger, eventLog, historyVersions = HISTORY_VERSIONS } = deps;
+  return openHistoryVersions({
+    versions: historyVersions,
+    takeover: settings.takeover,
+    sink: { ...settings, db, codec, clock, logger, metrics, partitions: eventLog.partitions },
+    projector: projectorOptions(deps, metrics),
   });
-  const name = HISTORY_PROJECTION.name;
-  const projector = new Projector({ ...projectorOptions(deps, metrics), name, sink, partitions: [] });
-  const ready = {
-    'history projection': () => projector.check(),
-    'parked streams': () => (sink.parkedStreams > 0 ? `parked streams: ${sink.parkedStreams}` : undefined),
-  };
-  return { projector, ready, parts: { 'history projection': projector } };
 }
 
-function createCache(deps: CacheProjectionDeps, metrics: ProjectionMetrics, partitions: readonly number[]): Projection {
+function createCache(
+  deps: CacheProjectionDeps,
+  metrics: ProjectionMetrics,
+  partitions: readonly number[],
+): Projection & { projector: Projector } {
   const sink = new CacheSink(deps.cache, deps.eventLog);
   const projector = new Projector({ ...projectorOptions(deps, metrics), name: CACHE_PROJECTION, sink, partitions });
   const watch = new PositionWatch(async () => {
     if ((await sink.restore()) === 'setBack') projector.reload();
   }, deps.logger);
   const parts = { 'cache projection': projector, 'cache positions': watch };
+  // Everything goes on without the cache, only slower.
   return { projector, ready: { 'cache projection': () => noteOf(projector) }, parts };
 }
 
@@ -111,14 +125,4 @@ function projectorOptions(
   metrics: ProjectionMetrics,
 ): Omit<ProjectorOptions, 'name' | 'sink' | 'partitions'> {
   return { log: eventLog, decode: decodeWith(codec), maxRecords: settings.chunkRecords, logger, metrics };
-}
-
-/** Everything goes on without the cache, only slower: a note, not a reason to take the node out of service. */
-function noteOf(projector: Projector): string | undefined {
-  try {
-    projector.check();
-    return undefined;
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
 }

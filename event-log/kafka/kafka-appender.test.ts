@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { withDeadline } from '../../platform/lifecycle.ts';
+import { systemTime } from '../../platform/time.ts';
 import { brokerAnsweringProduce } from '../../tests/support/memory-brokers.ts';
 import { LogUnavailableError, OutcomeUnknownError } from '../event-log.ts';
+import { FailedPartitions } from './failed-partitions.ts';
 import { KafkaAppender, MAX_BATCH_BYTES } from './kafka-appender.ts';
-import type { LeaderConnections } from './kafka-connections.ts';
+import type { KafkaConnection, LeaderConnections } from './kafka-connections.ts';
 
 const RECORDS = [
   { key: 'room-1', value: Buffer.from('one') },
@@ -12,7 +14,7 @@ const RECORDS = [
 ];
 
 function appenderOn(connections: LeaderConnections): KafkaAppender {
-  return new KafkaAppender([connections], 'memory', 50);
+  return new KafkaAppender([connections], 'memory', 50, { has: () => false, add: () => undefined });
 }
 
 describe('Kafka appender', () => {
@@ -59,6 +61,31 @@ describe('Kafka appender', () => {
     });
     await assert.rejects(appender.append(0, 7, RECORDS), OutcomeUnknownError);
     late.reject(new Error('too late to matter'));
+  });
+
+  it('CMD-49 where the broker failed inside, the partition is not written to until that broker has ended', async () => {
+    const end = Promise.withResolvers<never>();
+    let looks = 0;
+    const answers = [0, 0].map(async () => ({ errorCode: 0, offset: 7 }));
+    const openWatch = () => {
+      const send = () => answers[looks++] ?? end.promise;
+      const toLeader = async () => ({ send, retire: () => undefined }) as unknown as KafkaConnection;
+      return { toLeader, close: () => undefined };
+    };
+    const failed = new FailedPartitions(openWatch, 'memory', { ...systemTime, pause: () => systemTime.nextTurn() });
+    const failing = brokerAnsweringProduce(-1, -1);
+    const appender = new KafkaAppender([failing], 'memory', 50, failed);
+    await assert.rejects(appender.append(0, 7, RECORDS), OutcomeUnknownError);
+    while (looks < 3) await systemTime.nextTurn();
+    for (const again of [() => appender.barrier(0), () => appender.append(0, 7, RECORDS)]) {
+      await assert.rejects(again(), (error) => error instanceof LogUnavailableError && error.cause === undefined);
+    }
+    assert.equal(failing.retired, 1, 'nothing more was sent');
+    // Others are written as before, and fail by themselves.
+    await assert.rejects(appender.append(1, 7, RECORDS), OutcomeUnknownError);
+    end.reject(new Error('the broker ended'));
+    while (failed.has(0)) await systemTime.nextTurn();
+    await assert.rejects(appender.append(0, 7, RECORDS), OutcomeUnknownError);
   });
 
   it('a barrier without an answer is unavailable: another one does no harm', async () => {

@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { withDeadline } from '../../platform/lifecycle.ts';
 import { LIMITS } from '../../schemas/limits.ts';
 import { type AppendResult, LogUnavailableError, type NewRecord, OutcomeUnknownError } from '../event-log.ts';
+import type { FailedPartitions } from './failed-partitions.ts';
 import type { KafkaConnection, LeaderConnections } from './kafka-connections.ts';
 import { encodeAppend, encodeBarrier } from './record-batch.ts';
 import { produceRequest } from './requests.ts';
@@ -28,15 +29,25 @@ const NEVER_WRITTEN: ReadonlyMap<number, string> = new Map([
   [87, 'the broker found a record invalid'],
 ]);
 
+/** The broker failed inside, before it wrote, behind it, or in between. */
+const UNKNOWN_SERVER_ERROR = -1;
+
 export class KafkaAppender {
   readonly #lanes: readonly LeaderConnections[];
   readonly #topic: string;
   readonly #timeoutMs: number;
+  readonly #failed: Pick<FailedPartitions, 'has' | 'add'>;
   readonly #inFlight = new Set<number>();
 
   /** A partition always uses the same one of `lanes`. `timeoutMs` bounds each append and barrier. */
-  constructor(lanes: readonly LeaderConnections[], topic: string, timeoutMs: number) {
+  constructor(
+    lanes: readonly LeaderConnections[],
+    topic: string,
+    timeoutMs: number,
+    failed: Pick<FailedPartitions, 'has' | 'add'>,
+  ) {
     assert.ok(lanes.length > 0);
+    this.#failed = failed;
     this.#lanes = lanes;
     this.#topic = topic;
     this.#timeoutMs = timeoutMs;
@@ -71,6 +82,11 @@ export class KafkaAppender {
   /** The offset at which the batch lies. The deadline counts from here: opening connections is part of it. */
   async #produce(partition: number, batch: Buffer): Promise<number> {
     assert.ok(batch.length <= MAX_BATCH_BYTES, `an append of ${batch.length} bytes is larger than ${MAX_BATCH_BYTES}`);
+    if (this.#failed.has(partition)) {
+      throw new LogUnavailableError(
+        `Kafka failed inside as it wrote to partition ${partition}: it is not written to until that broker is started anew`,
+      );
+    }
     const deadline = performance.now() + this.#timeoutMs;
     const connection = await this.#connect(partition, this.#timeoutMs);
     const leftMs = Math.max(1, deadline - performance.now());
@@ -78,6 +94,7 @@ export class KafkaAppender {
     if (answer.errorCode === 0) return answer.baseOffset;
     connection.retire();
     const refusal = NEVER_WRITTEN.get(answer.errorCode);
+    if (answer.errorCode === UNKNOWN_SERVER_ERROR) this.#failed.add(partition);
     if (refusal !== undefined) throw new LogUnavailableError(`Kafka refused the append: ${refusal}`);
     throw new OutcomeUnknownError(`Kafka answered the append with error ${answer.errorCode}`);
   }

@@ -15,6 +15,7 @@ import {
   LogUnavailableError,
   type NewRecord,
 } from '../event-log.ts';
+import { FailedPartitions } from './failed-partitions.ts';
 import { KafkaAppender } from './kafka-appender.ts';
 import { KafkaConnections } from './kafka-connections.ts';
 import { KafkaFollower } from './kafka-follower.ts';
@@ -58,6 +59,7 @@ class KafkaEventLog implements EventLog {
   readonly #options: KafkaEventLogOptions;
   readonly #appending: readonly KafkaConnections[];
   readonly #reading: KafkaConnections;
+  readonly #failed: FailedPartitions;
   readonly #appender: KafkaAppender;
   readonly #reader: KafkaReader;
   readonly #followers = new Set<KafkaFollower>();
@@ -73,7 +75,9 @@ class KafkaEventLog implements EventLog {
       () => new KafkaConnections(connectionOptions(options, appendTimeoutMs)),
     );
     this.#reading = new KafkaConnections(connectionOptions(options, readTimeoutMs));
-    this.#appender = new KafkaAppender(this.#appending, topic, appendTimeoutMs);
+    const openWatch = (): KafkaConnections => new KafkaConnections(connectionOptions(options, appendTimeoutMs));
+    this.#failed = new FailedPartitions(openWatch, topic, systemTime);
+    this.#appender = new KafkaAppender(this.#appending, topic, appendTimeoutMs, this.#failed);
     this.#reader = new KafkaReader(this.#reading, topic, readTimeoutMs, systemTime);
   }
 
@@ -130,6 +134,7 @@ class KafkaEventLog implements EventLog {
     await Promise.all([...this.#followers].map((follower) => follower.stop()));
     for (const connections of this.#appending) connections.close();
     this.#reading.close();
+    this.#failed.close();
   }
 
   #assertPartition(partition: number): void {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { freshTopic, kafkaOptions, withKafkaAdmin } from '../../tests/support/kafka-harness.ts';
 import { type OwnershipPlace, ownershipHarness } from '../../tests/support/ownership-harness.ts';
+import { openRefusingProxy } from '../../tests/support/refusing-proxy.ts';
 import { stackEnv } from '../../tests/support/stack-env.ts';
 import { until } from '../contract/log-probe.ts';
 import { LogSettingsError } from '../event-log.ts';
@@ -48,6 +49,31 @@ describe('ownership on Kafka alone', () => {
     await harness.close();
   });
 
+  it('OWN-20 a group that Kafka refuses goes by another name with all its members, also new ones, and comes back', async () => {
+    const place = await freshPlace();
+    const groupId = `roomlog-test-role-${place.place}`;
+    const broker = await openRefusingProxy(place.server);
+    const harness = ownershipHarness({ ...place, open: (options) => place.open(options, broker) });
+    try {
+      const staying = [harness.join(), harness.join()];
+      await untilAgreed(staying, PARTITIONS);
+
+      broker.refuse(groupId);
+      const all = [...staying, harness.join()];
+      await untilAgreed(all, PARTITIONS, 15_000);
+      const heldOn = staying.every(({ told }) => told.every(({ mine }) => mine.length > 0));
+      assert.ok(heldOn, 'what was assigned last held');
+      assert.equal(await countMembers(`${groupId}~2`), 3);
+
+      broker.serve(groupId);
+      await until('all are back', async () => (await countMembers(groupId)) === 3);
+      await untilAgreed(all, PARTITIONS);
+    } finally {
+      await harness.close();
+      await broker.close();
+    }
+  });
+
   it('shows to tools for consumer groups which partitions each process has', async () => {
     const place = await freshPlace();
     const harness = ownershipHarness(place);
@@ -60,6 +86,11 @@ describe('ownership on Kafka alone', () => {
     await harness.close();
   });
 });
+
+async function countMembers(groupId: string): Promise<number> {
+  const { groups } = await withKafkaAdmin((admin) => admin.describeGroups([groupId]));
+  return groups[0]?.state === 'Stable' ? groups[0].members.length : 0;
+}
 
 /** A leader that joins and then says nothing more, as one that was killed in between. */
 async function joinAndDie({ place, connections }: { place: OwnershipPlace; connections: KafkaConnections }) {

@@ -6,6 +6,9 @@ import type { ConnectionFaults } from '../event-log-contract.ts';
 
 /** `read` leaves nothing behind when it fails; after a failed `write` nobody knows. */
 type RequestKind = 'read' | 'write';
+/** Of the event loop, until a request has come through. */
+const MOST_TURNS = 3;
+
 type Waiting = { fail: (reason: string) => void };
 
 export class MemoryConnection {
@@ -44,10 +47,13 @@ export class MemoryConnection {
           reject(kind === 'write' ? new OutcomeUnknownError(reason) : new LogUnavailableError(reason));
         },
       };
-      const timer = setTimeout(() => {
+      const onTimeout = (): void => {
+        if (!this.#waiting.has(waiting)) return;
         this.#renew();
         waiting.fail(`no answer within ${this.#timeoutMs} ms`);
-      }, this.#timeoutMs);
+      };
+      // A process that was held up is late for everything at once: what is on its way then is let through before it counts as lost.
+      const timer = setTimeout(() => afterTurns(MOST_TURNS + 1, onTimeout), this.#timeoutMs);
       const finish = () => {
         clearTimeout(timer);
         this.#waiting.delete(waiting);
@@ -123,20 +129,20 @@ export class MemoryConnection {
 
   #afterSomeTurns(run: () => void): void {
     this.#noise = (Math.imul(this.#noise, 1_103_515_245) + 12_345) >>> 0;
-    let turns = turnsOf(this.#noise);
-    const turn = () => {
-      turns--;
-      if (turns === 0) run();
-      else setImmediate(turn);
-    };
-    if (this.#latencyMs > 0) setTimeout(turn, this.#latencyMs);
-    else setImmediate(turn);
+    const turns = turnsOf(this.#noise);
+    if (this.#latencyMs > 0) setTimeout(() => afterTurns(turns - 1, run), this.#latencyMs);
+    else afterTurns(turns, run);
   }
 }
 
 /** A linear congruential generator's high bits say how many turns. */
 function turnsOf(noise: number): number {
-  return 1 + ((noise >>> 16) % 3);
+  return 1 + ((noise >>> 16) % MOST_TURNS);
+}
+
+function afterTurns(turns: number, run: () => void): void {
+  if (turns === 0) run();
+  else setImmediate(() => afterTurns(turns - 1, run));
 }
 
 type Outcome<Answer> = { failed: false; value: Answer } | { failed: true; error: unknown };

@@ -13,7 +13,7 @@ export type Assignment = {
 };
 
 export type OwnershipOptions = {
-  /** Processes with the same role share the partitions of the log among them. Lower-case letters and hyphens. */
+  /** Processes with the same role share the partitions of the log among them. Lower-case letters, digits and hyphens. */
   role: string;
   partitions: number;
   /** Where the other processes reach this one; '' where nobody has to. */

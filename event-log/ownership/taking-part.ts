@@ -50,7 +50,7 @@ export class TakingPart implements Ownership {
 
   constructor(membership: Membership, options: OwnershipOptions, logger: Logger | undefined) {
     const { role, partitions, onAssigned } = options;
-    assert.match(role, /^[a-z][a-z-]{0,49}$/, 'a role is named with lower-case letters and hyphens');
+    assert.match(role, /^[a-z][a-z0-9-]{0,49}$/, 'a role is named with lower-case letters, digits and hyphens');
     assert.ok(Number.isSafeInteger(partitions) && partitions > 0, 'there must be partitions to share');
     this.#membership = membership;
     this.#onAssigned = onAssigned;

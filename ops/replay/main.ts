@@ -11,8 +11,9 @@ import { addCache } from './verbs/cache.ts';
 import { addDlq } from './verbs/dlq.ts';
 import { addEvents } from './verbs/events.ts';
 import { addStatus } from './verbs/status.ts';
+import { addVersions } from './verbs/versions.ts';
 
-const VERBS = [addStatus, addDlq, addCache, addEvents, addAsOf];
+const VERBS = [addStatus, addDlq, addCache, addEvents, addAsOf, addVersions];
 /** npm hands a terminal's Ctrl-C on to a program that had it from the terminal already, so one keypress may arrive twice. */
 const SAME_KEYPRESS_MS = 300;
 

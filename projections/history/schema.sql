@@ -110,3 +110,11 @@ create table roomlog.projection_checkpoints (
   next_offset bigint not null,
   PRIMARY KEY (projection, version, partition)
 ) with (fillfactor=50);
+
+create table roomlog.projection_live (
+  projection text not null,
+  version integer not null,
+  since_ms bigint not null,
+  automatic_above integer not null,
+  PRIMARY KEY (projection)
+);

@@ -1,8 +1,8 @@
 // What rebuilding, verifying and repairing need to know of a projection into tables.
 import { copyMessages, copyRoomEvents } from '../history/copy-rows.ts';
 import { createHistoryProjection } from '../history/history-projection.ts';
-import { TABLES_FILE } from '../history/open-history-sink.ts';
 import { BOOKKEEPING_SCHEMA, HISTORY_PROJECTION, HISTORY_SCHEMA } from '../history/tables.ts';
+import { TABLES_FILE } from '../history/versions.ts';
 import type { TableProjection } from '../table-projection.ts';
 
 /**

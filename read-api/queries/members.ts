@@ -1,8 +1,9 @@
 // Who is in a room, and whether somebody is.
 import type { Knex } from 'knex';
 import { queryRows } from '../../platform/sql.ts';
-import { type BookkeepingTables, HISTORY_PROJECTION, type HistoryTables } from '../../projections/history/tables.ts';
+import type { HistoryTables } from '../../projections/history/tables.ts';
 import type { MemberView, RoomView } from '../../schemas/wire.ts';
+import type { HistoryAt } from './live-history.ts';
 import { MEMBER_COLUMNS, type MemberRow, ROOM_COLUMNS, type RoomRow, rowToMember, rowToRoom } from './row-views.ts';
 
 /**
@@ -14,11 +15,10 @@ export type RoomFor = { room: RoomView; partition: number; checkpoint: number; i
 /** Null where there is no such room. */
 export async function selectRoomFor(
   db: Knex,
-  tables: HistoryTables & BookkeepingTables,
+  { name, version, tables }: HistoryAt,
   roomId: string,
   userId: string,
 ): Promise<RoomFor | null> {
-  const { name, version } = HISTORY_PROJECTION;
   const [row] = await queryRows<RoomRow & { is_member: boolean; checkpoint: string | null }>(
     db,
     `select ${ROOM_COLUMNS},

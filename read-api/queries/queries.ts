@@ -5,14 +5,17 @@ import type { Database } from '../../platform/postgres.ts';
 import {
   BOOKKEEPING_SCHEMA,
   bookkeepingTables,
-  HISTORY_SCHEMA,
+  HISTORY_VERSION_NUMBERS,
+  historyKeyOf,
+  historySchemaOf,
   historyTables,
 } from '../../projections/history/tables.ts';
 import { LIMITS } from '../../schemas/limits.ts';
 import type { MemberView, RoomView } from '../../schemas/wire.ts';
 import { type AsOfAnswer, type AsOfQuery, selectRoomAsOf } from './as-of.ts';
-import { selectCheckpoints } from './checkpoints.ts';
+import { selectCheckpoints, selectLiveVersion } from './checkpoints.ts';
 import { type RoomChange, selectEventsAfter } from './events-after.ts';
+import { type HistoryAt, LiveHistory } from './live-history.ts';
 import { type RoomFor, selectMemberPage, selectRoomFor } from './members.ts';
 import { type MessagePage, type PageRange, selectMessagePage } from './message-pages.ts';
 import { type RoomCursor, type RoomPage, selectRoomPage } from './room-pages.ts';
@@ -43,24 +46,50 @@ export type Queries = {
   roomAsOf(query: AsOfQuery): Promise<AsOfAnswer | null>;
 };
 
-export type QueriesOptions = { db: Database; historySchema?: string; bookkeepingSchema?: string };
+export type QueriesOptions = {
+  db: Database;
+  /** Of all versions; for tests, which have one. */
+  historySchema?: string;
+  bookkeepingSchema?: string;
+  /** Versions of the history that are understood, the oldest first; those of this build where left out. */
+  versions?: readonly number[];
+};
 
-export function createQueries({ db, historySchema, bookkeepingSchema }: QueriesOptions): Queries {
-  const tables = {
-    ...historyTables(historySchema ?? HISTORY_SCHEMA),
-    ...bookkeepingTables(bookkeepingSchema ?? BOOKKEEPING_SCHEMA),
-  };
+export function createQueries(options: QueriesOptions): Queries {
+  const { db, historySchema, bookkeepingSchema, versions = HISTORY_VERSION_NUMBERS } = options;
+  const bookkeeping = bookkeepingTables(bookkeepingSchema ?? BOOKKEEPING_SCHEMA);
+  const live = new LiveHistory({
+    versions,
+    at: (version) => {
+      const tables = { ...historyTables(historySchema ?? historySchemaOf(version)), ...bookkeeping };
+      return { ...historyKeyOf(version), tables };
+    },
+    loadLive: () => whereThere(() => selectLiveVersion(db, bookkeeping, historyKeyOf(1).name)),
+    loadCheckpoints: (at) => selectCheckpoints(db, at),
+    isMissing: isMissingTable,
+    nowMs: () => performance.now(),
+  });
+  const ask = <Result>(query: (at: HistoryAt) => Promise<Result>): Promise<Result> => reach(() => live.read(query));
   return {
-    roomSnapshot: (roomId, messages = LIMITS.pageMessages) =>
-      reach(() => selectRoomSnapshot(db, tables, roomId, messages)),
-    eventsAfter: (roomId, after, limit) => reach(() => selectEventsAfter(db, tables, { roomId, after, limit })),
-    checkpoints: () => reach(() => selectCheckpoints(db, tables)),
-    messagePage: (roomId, range, limit) => reach(() => selectMessagePage(db, tables, roomId, range, limit)),
-    roomPage: (query) => reach(() => selectRoomPage(db, tables, query)),
-    roomFor: (roomId, userId) => reach(() => selectRoomFor(db, tables, roomId, userId)),
-    memberPage: (query) => reach(() => selectMemberPage(db, tables, query)),
-    roomAsOf: (query) => reach(() => selectRoomAsOf(db, tables, query)),
+    roomSnapshot: (roomId, messages = LIMITS.pageMessages) => ask((at) => selectRoomSnapshot(db, at, roomId, messages)),
+    eventsAfter: (roomId, after, limit) => ask(({ tables }) => selectEventsAfter(db, tables, { roomId, after, limit })),
+    checkpoints: () => ask((at) => selectCheckpoints(db, at)),
+    messagePage: (roomId, range, limit) => ask(({ tables }) => selectMessagePage(db, tables, roomId, range, limit)),
+    roomPage: (query) => ask(({ tables }) => selectRoomPage(db, tables, query)),
+    roomFor: (roomId, userId) => ask((at) => selectRoomFor(db, at, roomId, userId)),
+    memberPage: (query) => ask(({ tables }) => selectMemberPage(db, tables, query)),
+    roomAsOf: (query) => ask(({ tables }) => selectRoomAsOf(db, tables, query)),
   };
+}
+
+/** Null where there is no table for it: the projections are of a build that has none, or were not started yet. */
+async function whereThere(query: () => Promise<number | null>): Promise<number | null> {
+  try {
+    return await query();
+  } catch (error) {
+    if (isMissingTable(error)) return null;
+    throw error;
+  }
 }
 
 async function reach<Result>(query: () => Promise<Result>): Promise<Result> {

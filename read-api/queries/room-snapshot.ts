@@ -1,8 +1,8 @@
 // One consistent look at a room, for whoever goes on from it with live events: all of it belongs to one version.
 import type { Knex } from 'knex';
 import { queryRows } from '../../platform/sql.ts';
-import { type BookkeepingTables, HISTORY_PROJECTION, type HistoryTables } from '../../projections/history/tables.ts';
 import type { MemberView, MessageView, RoomView } from '../../schemas/wire.ts';
+import type { HistoryAt } from './live-history.ts';
 import {
   MEMBER_COLUMNS,
   MESSAGE_COLUMNS,
@@ -33,11 +33,10 @@ export type RoomSnapshot = {
  */
 export async function selectRoomSnapshot(
   db: Knex,
-  tables: HistoryTables & BookkeepingTables,
+  { name, version, tables }: HistoryAt,
   roomId: string,
   messages: number,
 ): Promise<RoomSnapshot | null> {
-  const { name, version } = HISTORY_PROJECTION;
   const [row] = await queryRows<
     RoomRow & { members: MemberRow[] | null; messages: MessageRow[] | null; checkpoint: string | null }
   >(

@@ -11,11 +11,6 @@ import { formatResult, isClean } from './report.ts';
 import { runSuite } from './suite.ts';
 
 const TIMEOUT_MS = 400_000;
-/**
- * Without the full disk: after it a broker may refuse a group for good (NOT_COORDINATOR until it is restarted), and who starts then gets no
- * partitions. The long form has it; docs/operations.md says what to do.
- */
-const SHORT_KINDS = FAULT_KINDS.filter(({ name }) => name !== 'disk-full');
 
 describe('the fault suite', function () {
   this.timeout(TIMEOUT_MS);
@@ -33,7 +28,7 @@ async function runShort(way: WayName, minutes: number): Promise<void> {
   const { signal } = new AbortController();
   const again = `npm run test:faults -- --way ${way} --minutes ${minutes} --seed ${seed}; history and logs: ${runDir}`;
   try {
-    const result = await runSuite({ way, minutes, seed, kinds: SHORT_KINDS, runDir, onProgress, signal });
+    const result = await runSuite({ way, minutes, seed, kinds: FAULT_KINDS, runDir, onProgress, signal });
     assert.ok(isClean(result), `${again}\n${lines.join('\n')}\n${formatResult(result)}`);
   } catch (error) {
     if (error instanceof assert.AssertionError) throw error;

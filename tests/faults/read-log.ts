@@ -1,7 +1,7 @@
 // The log as somebody reads it who knows only the rule of docs/decisions/0001-predicted-offsets.md. Nothing of the product's
 // adapters is used: a fault that writer and reader have in common must not hide itself.
 import { randomUUID } from 'node:crypto';
-import kafkajs, { type EachBatchPayload, type KafkaMessage } from 'kafkajs';
+import kafkajs, { type Admin, type EachBatchPayload, type KafkaMessage } from 'kafkajs';
 import pg from 'pg';
 import type { ChatEvent } from '../../schemas/generated/events.ts';
 import { createEventDecoder, type EventDecoder, listedSchemaOf, registrySchemaOf } from './event-decoder.ts';
@@ -28,15 +28,14 @@ export async function readLog(place: LogPlace): Promise<LogRead> {
 /** Milliseconds without a batch after which reading is given up. The broker may wait for some seconds before a group starts. */
 const STALLED_MS = 30_000;
 const ROWS_AT_ONCE = 5_000;
+const MAX_GROUPS = 20;
 
 type RawRecord = { partition: number; offset: number; key: string; value: Buffer };
 
 async function readKafkaLog(place: Extract<LogPlace, { kind: 'kafka' }>): Promise<LogRead> {
   const { topic, brokers } = place;
   const kafka = new kafkajs.Kafka({ clientId: 'roomlog-check', brokers, logLevel: kafkajs.logLevel.NOTHING });
-  const groupId = `roomlog-check-${randomUUID()}`;
-  const admin = kafka.admin();
-  const consumer = kafka.consumer({ groupId, maxWaitTimeInMs: 500 });
+  const admin = kafka.admin({ retry: { retries: 2 } });
   await admin.connect();
   try {
     const offsets = await admin.fetchTopicOffsets(topic);
@@ -46,15 +45,32 @@ async function readKafkaLog(place: Extract<LogPlace, { kind: 'kafka' }>): Promis
       unreadable: [],
       heads: new Map(offsets.map(({ partition, high }) => [partition, Number(high)])),
     };
-    const decode = createEventDecoder(registrySchemaOf(place.registryUrl));
-    await consumer.connect();
-    await consumer.subscribe({ topic, fromBeginning: true });
-    await consumeToHeads(consumer, read, decode);
+    const groupId = await servedGroup(admin);
+    const consumer = kafka.consumer({ groupId, maxWaitTimeInMs: 500 });
+    try {
+      await consumer.connect();
+      await consumer.subscribe({ topic, fromBeginning: true });
+      await consumeToHeads(consumer, read, createEventDecoder(registrySchemaOf(place.registryUrl)));
+    } finally {
+      await consumer.disconnect();
+      await admin.deleteGroups([groupId]).catch(() => undefined); // Where it was never joined there is none.
+    }
     return read;
   } finally {
-    await consumer.disconnect();
-    await admin.deleteGroups([groupId]).catch(() => undefined); // Where it was never joined there is none.
     await admin.disconnect();
+  }
+}
+
+/** A group that nobody has. A broker whose disk was full may refuse for good those that it keeps in one partition; it has four. */
+async function servedGroup(admin: Admin): Promise<string> {
+  for (let tries = 1; ; tries += 1) {
+    const groupId = `roomlog-check-${randomUUID()}`;
+    try {
+      await admin.describeGroups([groupId]);
+      return groupId;
+    } catch (error) {
+      if (tries === MAX_GROUPS) throw new Error('Kafka serves no group to read with', { cause: error });
+    }
   }
 }
 

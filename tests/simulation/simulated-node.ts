@@ -17,6 +17,8 @@ import type { SimulatedNetwork } from './simulated-network.ts';
 
 export const TOPIC = 'simulated';
 /** Milliseconds. Time-outs of the appender are by the clock on the wall, and none is to happen: the network tells what they tell. */
+/** The simulated broker never fails inside. */
+const NONE_FAILED = { has: () => false, add: () => undefined };
 const NEVER_MS = 2_000_000_000;
 /** Milliseconds of the simulation's clock. */
 const READ_TIMEOUT_MS = 2_000;
@@ -120,7 +122,7 @@ function whatWasTold(answer: Answer): Met {
 
 /** The event log as a process has it. */
 export function openSimulatedLog(process: SimulatedProcess, network: SimulatedNetwork): EventLog {
-  const appender = new KafkaAppender([network.connectionsOf(process)], TOPIC, NEVER_MS);
+  const appender = new KafkaAppender([network.connectionsOf(process)], TOPIC, NEVER_MS, NONE_FAILED);
   const reader = new KafkaReader(network.connectionsOf(process), TOPIC, READ_TIMEOUT_MS, process.time);
   return {
     partitions: 1,

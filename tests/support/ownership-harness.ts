@@ -16,7 +16,7 @@ export type OwnershipPlace = {
   /** The topic or the schema. */
   place: string;
   server: { host: string; port: number };
-  open(options: OwnershipOptions, through?: TcpProxy): Ownership;
+  open(options: OwnershipOptions, through?: Pick<TcpProxy, 'host' | 'port'>): Ownership;
   drop(): Promise<void>;
 };
 

@@ -1,7 +1,6 @@
 // One process per role, two of most, on Kafka, a schema registry, PostgreSQL and Redis of the run's own. Each process has its own way
 // to each server: the broker has a listener for every process, which tells it to come back by the proxy in front of that listener.
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type KafkaListener, logDirOf } from '../../../ops/stack/kafka-server.ts';
@@ -21,6 +20,7 @@ import {
   stopInOrder,
   withPort,
 } from './cluster.ts';
+import { makeDataFolder, removeDataFolder } from './data-folder.ts';
 import { mountSmallDisk, type SmallDisk } from './small-disk.ts';
 import { SupervisedProcess } from './supervised-process.ts';
 
@@ -54,7 +54,7 @@ export type KafkaServers = {
 
 /** Rejects with what startStack rejects with. */
 export async function openKafkaServers(options: Omit<ClusterOptions, 'runDir'>): Promise<KafkaServers> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'roomlog-faults-'));
+  const dataDir = await makeDataFolder(tmpdir(), options.onProgress);
   const disk = await mountSmallDisk(logDirOf(join(dataDir, 'kafka')), options.onProgress);
   const proxies = new Proxies();
   const brokerPorts = new Map<MemberName, number>();
@@ -69,8 +69,7 @@ export async function openKafkaServers(options: Omit<ClusterOptions, 'runDir'>):
   }
   const release = async (): Promise<void> => {
     await proxies.close();
-    await disk?.unmount();
-    await rm(dataDir, { recursive: true, force: true });
+    await removeDataFolder(dataDir);
   };
   try {
     const stack = await startStack({ ...options, dataDir, kafkaListeners: listeners });

@@ -1,6 +1,5 @@
 // Two processes with all roles each, on one PostgreSQL that holds the log and the history. No Kafka, no Redis.
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PostgresStackServer } from '../../../ops/stack/postgres-stack-server.ts';
@@ -17,6 +16,7 @@ import {
   stopInOrder,
   withPort,
 } from './cluster.ts';
+import { makeDataFolder, removeDataFolder } from './data-folder.ts';
 import { mountSmallDisk } from './small-disk.ts';
 import { SupervisedProcess } from './supervised-process.ts';
 
@@ -26,17 +26,17 @@ const PARTITIONS = 4;
 
 /** Rejects with what starting PostgreSQL rejects with. */
 export async function openPostgresCluster(options: ClusterOptions): Promise<Cluster> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'roomlog-faults-'));
-  const disk = await mountSmallDisk(dataDir, options.onProgress);
-  const server = new PostgresStackServer({ dataDir: join(dataDir, 'postgres'), port: await freePort() });
+  const dataDir = await makeDataFolder(tmpdir(), options.onProgress);
+  const diskDir = join(dataDir, 'disk');
+  const disk = await mountSmallDisk(diskDir, options.onProgress);
+  const server = new PostgresStackServer({ dataDir: join(diskDir, 'postgres'), port: await freePort() });
   const proxies = new Proxies();
   let processes: Cluster['processes'] = [];
   const close = async (): Promise<void> => {
     await stopInOrder(processes);
     await server.stop();
     await proxies.close();
-    await disk?.unmount();
-    await rm(dataDir, { recursive: true, force: true });
+    await removeDataFolder(dataDir);
   };
   const secret = randomBytes(32).toString('hex');
   try {

@@ -8,14 +8,13 @@ export type SmallDisk = {
   /** Takes every byte that is left. */
   fill(): Promise<void>;
   free(): Promise<void>;
-  unmount(): Promise<void>;
 };
 
 const MEGABYTES = 384;
 const CHUNK_BYTES = 1024 * 1024;
 const MOUNT_TIMEOUT_MS = 10_000;
 
-/** Mounts one at the folder, which is made; null, and said why, where that is not possible. */
+/** Mounts one at the folder, which is made; `unmount` ends it. Null, and said why, where that is not possible. */
 export async function mountSmallDisk(dir: string, onProgress: (line: string) => void): Promise<SmallDisk | null> {
   await mkdir(dir, { recursive: true });
   try {
@@ -31,11 +30,12 @@ export async function mountSmallDisk(dir: string, onProgress: (line: string) => 
   return {
     fill: () => fill(ballast),
     free: () => rm(ballast, { force: true }),
-    unmount: async () => {
-      // Lazy, because a server that was killed may hold a file for another moment.
-      await runCommand('umount', ['--lazy', dir], { timeoutMs: MOUNT_TIMEOUT_MS });
-    },
   };
+}
+
+/** Lazy, because a server that was killed may hold a file for another moment. */
+export async function unmount(dir: string): Promise<void> {
+  await runCommand('umount', ['--lazy', dir], { timeoutMs: MOUNT_TIMEOUT_MS });
 }
 
 async function fill(path: string): Promise<void> {
