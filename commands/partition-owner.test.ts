@@ -5,7 +5,8 @@ import type { EventLog } from '../event-log/event-log.ts';
 import type { ConnectionFaults } from '../event-log/event-log-contract.ts';
 import { openMemoryEventLog } from '../event-log/memory/memory-event-log.ts';
 import { MemoryStore } from '../event-log/memory/memory-store.ts';
-import { type Command, streamOfRoom } from '../schemas/commands.ts';
+import { createMemoryWrittenPositions } from '../platform/written-positions.ts';
+import { type Command, parsePosition, streamOfRoom } from '../schemas/commands.ts';
 import { LIMITS } from '../schemas/limits.ts';
 import { ADA, BOB, command, EVE } from '../tests/support/given-when-then.ts';
 import { assertRejected, eventsOf, mustAccept, openWriteSide, type WriteSide } from '../tests/support/write-side.ts';
@@ -52,6 +53,17 @@ describe('the owner of a partition', () => {
     await other.stop();
     await otherLog.close();
   };
+
+  it('READ-18 tells readers how far the log was written, as soon as it has read it', async () => {
+    await side.execute(create());
+    const { position } = mustAccept(await side.execute(join()));
+    const written = createMemoryWrittenPositions();
+    const next = await openWriteSide(log, { written });
+    await next.stop();
+    const offset = (await written.last()).get(0) ?? -1;
+    assert.ok(offset >= (parsePosition(position)?.offset ?? 0), `${offset} is not behind ${position}`);
+    assert.ok(offset < (await log.head(0)));
+  });
 
   it('CMD-1 tells an acceptance when the event is in the log, and where', async () => {
     const made = mustAccept(await side.execute(create()));

@@ -196,6 +196,8 @@ export class PartitionOwner {
     const markedEvents = snapshot?.events ?? 0;
     const events = state.events - markedEvents;
     this.#state = state;
+    // Readers know from then on how far behind they are, also where nobody writes.
+    if (state.nextOffset > 0) this.#deps.written?.note(state.partition, state.nextOffset - 1);
     metrics.loaded(snapshot === null ? 'log' : 'snapshot', tookMs / 1_000, events);
     logger.info({ fromSnapshot: snapshot, events, rooms: state.rooms.size, tookMs }, 'the partition is read');
     if (store === null) return;

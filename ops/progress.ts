@@ -1,8 +1,9 @@
-// Shows how far an import is: a bar that is drawn again in place on a terminal, a plain line every few seconds elsewhere.
+// Shows how far an import or a rebuild is: a bar that is drawn again in place on a terminal, a plain line every few seconds elsewhere.
 import type { WriteStream } from 'node:tty';
 
 export type Progress = { stop(): void };
-export type ProgressState = { done: number; refused: number };
+/** `note` is shown at the end of the line. */
+export type ProgressState = { done: number; refused: number; note?: string };
 
 const BAR_EVERY_MS = 200;
 const LINE_EVERY_MS = 5_000;
@@ -56,6 +57,7 @@ export function formatProgress(state: ProgressState & { total: number; rate: num
     done < total ? `${rate > 0 ? duration((total - done) / rate) : '?'} left` : 'done',
   ];
   if (refused > 0) parts.push(`${count(refused)} refused`);
+  if (state.note !== undefined) parts.push(state.note);
   return parts.join('   ');
 }
 

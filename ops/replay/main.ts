@@ -7,13 +7,32 @@ import { EXIT, type Exit, toExit } from './exits.ts';
 import { openResources, type Resources } from './open-resources.ts';
 import { Output } from './output.ts';
 import { addAsOf } from './verbs/as-of.ts';
+import { addAudit } from './verbs/audit.ts';
+import { addBuildVerbs } from './verbs/builds.ts';
 import { addCache } from './verbs/cache.ts';
+import { addDiff } from './verbs/diff.ts';
 import { addDlq } from './verbs/dlq.ts';
 import { addEvents } from './verbs/events.ts';
+import { addRebuild } from './verbs/rebuild.ts';
+import { addRepair } from './verbs/repair.ts';
 import { addStatus } from './verbs/status.ts';
+import { addVerify } from './verbs/verify.ts';
 import { addVersions } from './verbs/versions.ts';
 
-const VERBS = [addStatus, addDlq, addCache, addEvents, addAsOf, addVersions];
+const VERBS = [
+  addAsOf,
+  addAudit,
+  addBuildVerbs,
+  addCache,
+  addDiff,
+  addDlq,
+  addEvents,
+  addRebuild,
+  addRepair,
+  addStatus,
+  addVerify,
+  addVersions,
+];
 /** npm hands a terminal's Ctrl-C on to a program that had it from the terminal already, so one keypress may arrive twice. */
 const SAME_KEYPRESS_MS = 300;
 

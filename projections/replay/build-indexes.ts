@@ -34,19 +34,21 @@ export async function dropFillingIndexes(
 
 /**
  * Makes the indexes that the build's tables lack, one after the other, each in a transaction of its own: run again after it was cut
- * short, it goes on with the first that is missing. Gives the planner its statistics at the end. `onIndex` is told before each.
+ * short, it goes on with the first that is missing. Gives the planner its statistics at the end. `onIndex` is told before each, and
+ * once the signal is aborted no further one is begun: false.
  */
 export async function buildIndexes(
   db: Database,
   projection: ReplayedProjection,
   schema: string,
-  onIndex: (index: { name: string; table: string }) => void = () => {},
-): Promise<void> {
+  { onIndex, signal }: { onIndex?: (index: { name: string; table: string }) => void; signal?: AbortSignal } = {},
+): Promise<boolean> {
   const wanted = await listWantedIndexes(db, projection, schema);
   const there = new Set((await listIndexes(db, schema)).map(({ name }) => name));
   for (const { name, table, isPrimary, definition } of wanted) {
     if (there.has(name)) continue;
-    onIndex({ name, table });
+    if (signal?.aborted === true) return false;
+    onIndex?.({ name, table });
     await db.transaction(async (tx) => {
       await tx.raw(`set local maintenance_work_mem = '${SORT_MEMORY}'`);
       if (isPrimary) await tx.raw(`alter table ??.?? add constraint ?? ${definition}`, [schema, table, name]);
@@ -54,6 +56,7 @@ export async function buildIndexes(
     });
   }
   for (const table of new Set(wanted.map(({ table }) => table))) await db.raw('analyze ??.??', [schema, table]);
+  return true;
 }
 
 /** As the table script makes them: it is run in a schema of the build's name with a suffix, and nothing of that stays. */

@@ -89,6 +89,8 @@ export async function dropBuild(db: Database, projection: ReplayedProjection, nu
 /** Every build of the projection's version, the oldest first. */
 export async function listBuilds(db: Knex, projection: ReplayedProjection): Promise<Build[]> {
   const { builds } = bookkeepingTables(projection.bookkeepingSchema);
+  const [exists] = await queryRows<{ is: boolean }>(db, 'select to_regclass(?) is not null as is', [builds]);
+  if (exists?.is !== true) return [];
   return queryRows<Build>(
     db,
     `select projection, build as number, version, purpose, state, created_at_ms::float8 as "createdAtMs",

@@ -1,14 +1,13 @@
 // The second look of a comparison: in rooms whose hashes differ, which rows are on one side only, and which have changed.
 import type { Knex } from 'knex';
 import { queryRows } from '../../platform/sql.ts';
+import { mayBeOlder, meansTheSame, type Row } from './meaning-of-rows.ts';
 import { compareText, mergeOrdered } from './merge-cursors.ts';
 import type { Column, SharedShape } from './table-shapes.ts';
 
 /** One side of a comparison: what it reads is as of the transaction's snapshot. */
 export type Side = { tx: Knex.Transaction; schema: string };
 
-/** A row as JSON has it. */
-export type Row = Record<string, unknown>;
 export type RowDifference = {
   table: string;
   roomId: string;
@@ -20,30 +19,39 @@ export type RowDifference = {
   /** Of a row on both sides, the columns that differ. */
   changed: string[];
 };
-/** How many rows differ, by kind. */
-export type RowCounts = { onlyLeft: number; onlyRight: number; changed: number };
+/**
+ * How many rows differ, by kind. `older` do not: one side has them in the shape of an earlier build, and what they mean is the same.
+ */
+export type RowCounts = { onlyLeft: number; onlyRight: number; changed: number; older: number };
 
-type KeyedRow = { room_id: string; key: (string | null)[]; hash: string };
+/** `row` is there only in tables whose rows may have an older shape. */
+type KeyedRow = { room_id: string; key: (string | null)[]; hash: string; row: Row | null };
 
-/** Compares all rows of these rooms; `maxExamples` of the differences are read whole. */
+/** Compares all rows of these rooms; `maxExamples` of the differences are read whole. `rooms` are those that differ. */
 export async function compareRows(
   left: Side,
   right: Side,
   shape: SharedShape,
   roomIds: readonly string[],
   maxExamples: number,
-): Promise<{ counts: RowCounts; examples: RowDifference[] }> {
-  const counts = { onlyLeft: 0, onlyRight: 0, changed: 0 };
+): Promise<{ counts: RowCounts; rooms: Set<string>; examples: RowDifference[] }> {
+  const counts = { onlyLeft: 0, onlyRight: 0, changed: 0, older: 0 };
+  const rooms = new Set<string>();
   const examples: RowDifference[] = [];
   const query = (side: Side) => ({ tx: side.tx, sql: keysAndHashes(side.schema, shape), bindings: [roomIds] });
   const order = compareKeys(shape.key);
   for await (const [inLeft, inRight] of mergeOrdered<KeyedRow>('rows', query(left), query(right), order)) {
-    if (inLeft !== null && inLeft.hash === inRight?.hash) continue;
+    const either = inLeft ?? inRight;
+    if (either === null || inLeft?.hash === inRight?.hash) continue;
+    if (meansTheSame(shape.table, inLeft?.row ?? null, inRight?.row ?? null)) {
+      counts.older += 1;
+      continue;
+    }
+    rooms.add(either.room_id);
     if (inRight === null) counts.onlyLeft += 1;
     else if (inLeft === null) counts.onlyRight += 1;
     else counts.changed += 1;
-    const either = inLeft ?? inRight;
-    if (either === null || examples.length >= maxExamples) continue;
+    if (examples.length >= maxExamples) continue;
     examples.push(
       toDifference(
         shape,
@@ -53,7 +61,7 @@ export async function compareRows(
       ),
     );
   }
-  return { counts, examples };
+  return { counts, rooms, examples };
 }
 
 /** What a row says as one number. The same PostgreSQL computes both sides, so its text forms and hashes are the same for both. */
@@ -77,8 +85,9 @@ function keysAndHashes(schema: string, shape: SharedShape): string {
   const keyOrder = shape.key.map(({ name, type }) =>
     isInteger(type) ? quoteName(name) : `${quoteName(name)}::text collate "C"`,
   );
-  return `select ${room} as room_id, array[${keyTexts.join(', ')}]::text[] as key, ${rowHash(shape.columns)}::text as hash
-            from ${quoteName(schema)}.${quoteName(shape.table)}
+  return `select ${room} as room_id, array[${keyTexts.join(', ')}]::text[] as key, ${rowHash(shape.columns)}::text as hash,
+                 ${mayBeOlder(shape.table) ? 'to_jsonb(row_of_table)' : 'null::jsonb'} as row
+            from ${quoteName(schema)}.${quoteName(shape.table)} as row_of_table
            where ${shape.columns.includes('room_id') ? 'room_id' : room} = any (?::text[])
            order by ${[`${room} collate "C"`, ...keyOrder].join(', ')}, hash`;
 }

@@ -116,6 +116,7 @@ function emptyComparison(table: string): TableComparison {
     onlyLeft: 0,
     onlyRight: 0,
     changed: 0,
+    older: 0,
     columns: { onlyLeft: [], onlyRight: [], retyped: [] },
   };
 }
@@ -130,7 +131,6 @@ class RunningComparison {
   #rooms = 0;
   #differingRooms = 0;
   #room = '';
-  #isRoomDifferent = false;
   /** Rooms that differ and were not looked into yet, with the places of the tables in which they do. */
   #waiting = new Map<string, number[]>();
 
@@ -154,7 +154,6 @@ class RunningComparison {
       if (this.#waiting.size >= ROOMS_AT_ONCE) await this.lookInto();
       this.#rooms += 1;
       this.#room = either.room_id;
-      this.#isRoomDifferent = false;
     }
     const { sum } = table;
     sum.leftRows = (sum.leftRows ?? 0) + Number(left?.rows ?? 0);
@@ -162,30 +161,35 @@ class RunningComparison {
     table.leftHash += BigInt(left?.hash ?? 0);
     table.rightHash += BigInt(right?.hash ?? 0);
     if (left?.rows === right?.rows && left?.hash === right?.hash) return;
-    sum.differingRooms += 1;
-    if (!this.#isRoomDifferent) this.#differingRooms += 1;
-    this.#isRoomDifferent = true;
     const places = this.#waiting.get(either.room_id) ?? [];
     this.#waiting.set(either.room_id, [...places, either.place]);
   }
 
-  /** Looks into the rooms that wait for it. */
+  /** Looks into the rooms that wait for it: only the rows say whether they mean the same. */
   async lookInto(): Promise<void> {
     const waiting = this.#waiting;
     this.#waiting = new Map();
+    const differing = new Set<string>();
     // The first ones one by one, because each may tell so many rows.
     for (const [roomId, places] of waiting) {
       if (this.#examples.length >= this.#bounds.maxRooms) break;
-      const rows: RowDifference[] = [];
-      for (const place of places)
-        rows.push(...(await this.#compareRows(place, [roomId], this.#bounds.maxRowsPerTable)));
-      this.#examples.push({ roomId, tables: places.map((place) => this.#tables[place]?.shape.table ?? ''), rows });
       waiting.delete(roomId);
+      const example: RoomDifference = { roomId, tables: [], rows: [] };
+      for (const place of places) {
+        const { rooms, examples } = await this.#compareRows(place, [roomId], this.#bounds.maxRowsPerTable);
+        if (rooms.size > 0) example.tables.push(this.#tables[place]?.shape.table ?? '');
+        example.rows.push(...examples);
+      }
+      if (example.tables.length === 0) continue;
+      differing.add(roomId);
+      this.#examples.push(example);
     }
     for (const place of this.#tables.keys()) {
       const roomIds = [...waiting].filter(([, places]) => places.includes(place)).map(([roomId]) => roomId);
-      if (roomIds.length > 0) await this.#compareRows(place, roomIds, 0);
+      if (roomIds.length === 0) continue;
+      for (const roomId of (await this.#compareRows(place, roomIds, 0)).rooms) differing.add(roomId);
     }
+    this.#differingRooms += differing.size;
   }
 
   end(missing: readonly TableComparison[]): Comparison {
@@ -204,14 +208,17 @@ class RunningComparison {
     };
   }
 
-  async #compareRows(place: number, roomIds: readonly string[], maxExamples: number): Promise<RowDifference[]> {
+  async #compareRows(place: number, roomIds: readonly string[], maxExamples: number): ReturnType<typeof compareRows> {
     const table = this.#tables[place];
-    if (table === undefined) return [];
-    const { counts, examples } = await compareRows(this.#left, this.#right, table.shape, roomIds, maxExamples);
-    table.sum.onlyLeft += counts.onlyLeft;
-    table.sum.onlyRight += counts.onlyRight;
-    table.sum.changed += counts.changed;
-    return examples;
+    if (table === undefined) throw new RangeError('a place belongs to a table of the comparison');
+    const compared = await compareRows(this.#left, this.#right, table.shape, roomIds, maxExamples);
+    const { onlyLeft, onlyRight, changed, older } = compared.counts;
+    table.sum.onlyLeft += onlyLeft;
+    table.sum.onlyRight += onlyRight;
+    table.sum.changed += changed;
+    table.sum.older += older;
+    table.sum.differingRooms += compared.rooms.size;
+    return compared;
   }
 }
 

@@ -138,10 +138,12 @@ describe('folding the log into a build', () => {
     assert.notEqual(await dump(schema), live);
     await fold(number);
     const made: string[] = [];
-    await buildIndexes(harness.history.db, harness.projection, schema, ({ name }) => made.push(name));
+    await buildIndexes(harness.history.db, harness.projection, schema, { onIndex: ({ name }) => made.push(name) });
     assert.equal(await dump(schema), live);
     assert.deepEqual(made, ['messages_pkey', 'room_events_pkey', 'rooms_of_space']);
-    await buildIndexes(harness.history.db, harness.projection, schema, ({ name }) => assert.fail(`${name} again`));
+    await buildIndexes(harness.history.db, harness.projection, schema, {
+      onIndex: ({ name }) => assert.fail(`${name} again`),
+    });
   });
 
   it('REPLAY-14 a build that is dropped leaves nothing, and the live tables cannot be dropped', async () => {

@@ -39,7 +39,7 @@ export type FoldOptions = {
   /** Only the events of these rooms; the checkpoints move over the others. Undefined: of all. */
   rooms?: ReadonlySet<string>;
   /** Called before a chunk is written; who waits in it slows the lane down, and wakes up when the signal is aborted. */
-  beforeChunk?: (events: number) => Promise<void>;
+  beforeChunk?: (partition: number, events: number) => Promise<void>;
   /** `from` and `to` are the checkpoint before and after a chunk, `events` the records that were in it. */
   onChunk?: (chunk: { partition: number; from: number; to: number; events: number }) => void;
   /** Once it is aborted no further chunk is begun. */
@@ -135,7 +135,7 @@ async function foldFromCheckpoint(
       next = chunks.next();
       // It is awaited in the next turn; until then a failure of it is nobody's.
       next.catch(() => undefined);
-      await options.beforeChunk?.(chunk.records.length);
+      await options.beforeChunk?.(partition, chunk.records.length);
       if (options.signal.aborted) return;
       await write(sink, chunk, options);
       onProgress();

@@ -28,7 +28,7 @@ type Running = {
   stop(): Promise<void>;
 };
 
-type MoreDeps = Partial<Pick<PartitionOwnerDeps, 'snapshots' | 'eventsPerSnapshot' | 'time'>>;
+type MoreDeps = Partial<Pick<PartitionOwnerDeps, 'snapshots' | 'eventsPerSnapshot' | 'time' | 'written'>>;
 
 /** Reads and owns every partition of the log. */
 export async function openWriteSide(log: EventLog, more: MoreDeps = {}): Promise<WriteSide> {
