@@ -90,6 +90,7 @@ describe('two versions of the history deployed side by side', function () {
       db,
       cache: null,
       openOwnership,
+      openVerifyingDb: () => openPool(10),
       clock: systemClock,
       historyVersions: versions,
     });
@@ -301,6 +302,30 @@ describe('two versions of the history deployed side by side', function () {
     await until('it has looked', async () => (await noteOf(again))?.startsWith('version 1 is live') === true);
     const automatic = await moveLiveVersion(admin, tables, historyKeyOf(2), { automatic: true, atMs: 1 });
     assert.deepEqual(automatic, { kind: 'unchanged', live: 1 });
+  });
+
+  it('REPLAY-119 verified first: it takes over once its tables were found to be what the log says', async () => {
+    const old = await startBuild(OLD);
+    await untilAtHead(1);
+    await old.stop();
+    await startBuild(NEW, 'verified');
+    await untilLive(2);
+    const builds = await runSql(database.url, `select * from roomlog.projection_builds where state = 'scratch'`);
+    assert.deepEqual(builds, [], 'what it was compared with is gone');
+  });
+
+  it('REPLAY-119 verified first: it does not take over where they are not, and says so', async () => {
+    const old = await startBuild(OLD);
+    await untilAtHead(1);
+    await old.stop();
+    const held = await startBuild(NEW, 'manual');
+    await untilAtHead(2);
+    await held.stop();
+    await runSql(database.url, `update history_v2.rooms set messages = 99 where room_id = 'room-3'`);
+    const build = await startBuild(NEW, 'verified');
+    const wanted = 'version 1 is live, version 2 lacks 0 events and is not what the log says';
+    await until('it says so', async () => (await runChecks(build.ready))['history versions']?.note === wanted, WAIT_MS);
+    assert.equal(await live(), 1);
   });
 
   it('REPLAY-117 is not moved to a version that has parked what the live one has not', async () => {

@@ -12,7 +12,7 @@ import { LIMITS } from '../schemas/limits.ts';
 import { REJECTIONS } from '../schemas/rejections.ts';
 import { createRedisRoomCache, roomCachePrefix } from './cache/redis-room-cache.ts';
 import { readProjectionsConfig } from './config.ts';
-import { openProjectionsDatabase } from './open-projections-database.ts';
+import { openProjectionsDatabase, openVerifyingDatabase } from './open-projections-database.ts';
 import { openProjectionsRole } from './role.ts';
 
 failInSentences();
@@ -34,7 +34,9 @@ const cache = redis === null ? null : createRedisRoomCache({ redis, prefix: room
 const sharing = { partitions: eventLog.partitions, address: '', clientId, logger };
 const openOwnership = ownershipOpener(config.eventLog, sharing);
 const { settings } = config;
-const deps = { settings, lifecycle, logger, metrics, eventLog, codec, db, cache, openOwnership, clock: systemClock };
+const openVerifyingDb = () => openVerifyingDatabase(config.databaseUrl, logger);
+const parts = { lifecycle, logger, metrics, eventLog, codec, db, cache };
+const deps = { ...parts, settings, openOwnership, openVerifyingDb, clock: systemClock };
 const role = await openProjectionsRole(deps);
 const { port, frontendUrl } = config;
 const answers = { problems: REJECTIONS, bodyLimitBytes: LIMITS.httpBodyBytes };

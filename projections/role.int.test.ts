@@ -59,6 +59,7 @@ describe('the projections role', () => {
       db,
       cache,
       openOwnership,
+      openVerifyingDb: () => assert.fail('there is only one version'),
       clock: systemClock,
     });
     const stop = async (): Promise<void> => {

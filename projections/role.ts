@@ -18,6 +18,7 @@ import { type HistoryVersions, openHistoryVersions } from './history/open-histor
 import { HISTORY_VERSIONS, type HistoryVersion } from './history/versions.ts';
 import { createProjectionMetrics, type ProjectionMetrics } from './metrics.ts';
 import { noteOf, Projector, type ProjectorOptions } from './projector.ts';
+import { verifyVersion } from './replay/verify-version.ts';
 import type { TakeoverMode } from './takeover.ts';
 
 export type ProjectionsSettings = { chunkRecords: number; maxParkedStreams: number; takeover: TakeoverMode };
@@ -36,11 +37,13 @@ export type ProjectionsRoleDeps = {
   clock: Clock;
   /** Oldest first; those that this build declares where left out. */
   historyVersions?: readonly HistoryVersion[];
+  /** Connections of its own for comparing a newer version with the log; closed after that. */
+  openVerifyingDb: () => Database;
 };
 
 export type CacheProjectionDeps = Omit<
   ProjectionsRoleDeps,
-  'db' | 'clock' | 'cache' | 'openOwnership' | 'historyVersions'
+  'db' | 'clock' | 'cache' | 'openOwnership' | 'historyVersions' | 'openVerifyingDb'
 > & {
   cache: RoomCache;
 };
@@ -100,9 +103,29 @@ function createHistory(deps: ProjectionsRoleDeps, metrics: ProjectionMetrics): H
   return openHistoryVersions({
     versions: historyVersions,
     takeover: settings.takeover,
+    verify: (version, signal) => verifyApart(deps, version, signal),
     sink: { ...settings, db, codec, clock, logger, metrics, partitions: eventLog.partitions },
     projector: projectorOptions(deps, metrics),
   });
+}
+
+async function verifyApart(
+  deps: ProjectionsRoleDeps,
+  version: HistoryVersion,
+  signal: AbortSignal,
+): Promise<boolean | null> {
+  const db = deps.openVerifyingDb();
+  try {
+    const { eventLog: log, codec, clock, logger } = deps;
+    const { maxParkedStreams } = deps.settings;
+    return await verifyVersion(
+      { db, log, decode: decodeWith(codec), clock, logger, maxParkedStreams },
+      version,
+      signal,
+    );
+  } finally {
+    await db.destroy();
+  }
 }
 
 function createCache(

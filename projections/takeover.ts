@@ -9,8 +9,11 @@ import type { ProjectionKey } from './checkpoints.ts';
 import type { BookkeepingTables } from './history/tables.ts';
 import { eventsBehind, loadLiveVersion, moveLiveVersion } from './live-version.ts';
 
-/** `caught-up`: a newer version takes over by itself. `manual`: somebody moves the pointer. */
-export const TAKEOVERS = ['caught-up', 'manual'] as const;
+/**
+ * `caught-up`: a newer version takes over by itself. `verified`: the same, after its tables were compared with a fresh fold of the log.
+ * `manual`: somebody moves the pointer.
+ */
+export const TAKEOVERS = ['caught-up', 'verified', 'manual'] as const;
 export type TakeoverMode = (typeof TAKEOVERS)[number];
 
 export type TakeoverOptions = {
@@ -18,6 +21,8 @@ export type TakeoverOptions = {
   tables: BookkeepingTables;
   newest: ProjectionKey;
   mode: TakeoverMode;
+  /** For `verified`: whether the newest version is what the log says; null when the signal ended it. */
+  verify: (signal: AbortSignal) => Promise<boolean | null>;
   clock: Clock;
   logger: Logger;
 };
@@ -33,6 +38,8 @@ export class Takeover {
   #live: number | undefined;
   #behind: number | null = null;
   #toldReason = '';
+  /** Whether the newest version was found to be what the log says; null as long as nobody has looked. */
+  #isProved: boolean | null = null;
 
   constructor(options: TakeoverOptions) {
     this.#options = options;
@@ -48,7 +55,8 @@ export class Takeover {
     const { newest, mode } = this.#options;
     if (this.#live === undefined || this.#live >= newest.version) return undefined;
     const lacks = this.#behind === null ? 'begins' : `lacks ${this.#behind} events`;
-    const whose = mode === 'manual' ? '; it is moved by hand' : '';
+    let whose = mode === 'manual' ? '; it is moved by hand' : '';
+    if (this.#isProved === false) whose = ' and is not what the log says';
     return `version ${this.#live} is live, version ${newest.version} ${lacks}${whose}`;
   }
 
@@ -86,7 +94,23 @@ export class Takeover {
     if (pointer === null || pointer.version >= newest.version) return;
     this.#behind = await eventsBehind(db, tables, newest, pointer.version);
     if (mode === 'manual' || newest.version <= pointer.automaticAbove) return;
-    if (this.#behind !== null && this.#behind <= NEAR_EVENTS) await this.#takeOver();
+    if (this.#behind === null || this.#behind > NEAR_EVENTS) return;
+    if (mode === 'caught-up' || (await this.#prove())) await this.#takeOver();
+  }
+
+  /** Once: what was found different stays so until a build comes that makes it anew. */
+  async #prove(): Promise<boolean> {
+    if (this.#isProved !== null) return this.#isProved;
+    const { newest, verify, logger } = this.#options;
+    logger.info(
+      { projection: newest.name, version: newest.version },
+      'a newer version is verified before it takes over',
+    );
+    this.#isProved = await verify(this.#stopping.signal);
+    if (this.#isProved === false) {
+      logger.error({ projection: newest.name, version: newest.version }, 'a newer version is not what the log says');
+    }
+    return this.#isProved === true;
   }
 
   async #takeOver(): Promise<void> {
@@ -110,9 +134,10 @@ export class Takeover {
   }
 }
 
-/** Also the tables that are not there before the first projector has made them. */
+/** Tables that are not there before the first projector has made them, or that were exchanged while they were verified. */
+const PASSING_CODES: readonly unknown[] = ['42P01', '3F000', 'nothing_projected', 'exchanged_meanwhile'];
+
 function isPassing(error: unknown): boolean {
   if (typeof error !== 'object' || error === null) return false;
-  if ('retryable' in error && error.retryable === true) return true;
-  return 'code' in error && (error.code === '42P01' || error.code === '3F000');
+  return ('retryable' in error && error.retryable === true) || ('code' in error && PASSING_CODES.includes(error.code));
 }

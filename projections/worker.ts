@@ -12,7 +12,7 @@ import { Lifecycle } from '../platform/lifecycle.ts';
 import { createLogger } from '../platform/logger.ts';
 import { openRedis } from '../platform/redis.ts';
 import { createRedisRoomCache, roomCachePrefix } from './cache/redis-room-cache.ts';
-import { openProjectionsDatabase } from './open-projections-database.ts';
+import { openProjectionsDatabase, openVerifyingDatabase } from './open-projections-database.ts';
 import type { ThreadAnswer, ThreadQuestion, ThreadSettings } from './projections-thread.ts';
 import { openProjectionsRole } from './role.ts';
 
@@ -43,6 +43,7 @@ const role = await openProjectionsRole({
   db,
   cache,
   openOwnership: settings.sharesPartitions ? ownershipOpener(settings.eventLog, sharing) : everythingOurs(sharing),
+  openVerifyingDb: () => openVerifyingDatabase(settings.databaseUrl, logger),
   clock: systemClock,
 });
 

@@ -13,6 +13,8 @@ export type HistoryVersionsDeps = {
   /** Oldest first, at least one. */
   versions: readonly HistoryVersion[];
   takeover: TakeoverMode;
+  /** For the takeover `verified`, see there. */
+  verify: (version: HistoryVersion, signal: AbortSignal) => Promise<boolean | null>;
   sink: Omit<HistorySinkDeps, 'historySchema' | 'bookkeepingSchema' | 'version'>;
   projector: Omit<ProjectorOptions, 'name' | 'sink' | 'partitions'>;
 };
@@ -35,6 +37,7 @@ export function openHistoryVersions(deps: HistoryVersionsDeps): HistoryVersions 
     tables: bookkeepingTables(BOOKKEEPING_SCHEMA),
     newest: historyKeyOf(newest.version),
     mode: deps.takeover,
+    verify: (signal) => deps.verify(newest, signal),
   });
   /** The one that readers of this build read now; the newest before that is known. */
   const read = () => kept.findLast(({ version }) => version <= (takeover.live ?? newest.version)) ?? kept.at(-1);

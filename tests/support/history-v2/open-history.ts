@@ -32,6 +32,7 @@ export async function openHistoryOfVersions(options: {
     db,
     cache: null,
     openOwnership: everythingOurs(log),
+    openVerifyingDb: () => assert.fail('it does not take over by itself'),
     clock: systemClock,
     historyVersions: [VERSION_1, VERSION_2].slice(0, newest),
   });
