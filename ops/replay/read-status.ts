@@ -4,6 +4,7 @@ import type { EventLog } from '../../event-log/event-log.ts';
 import type { Database } from '../../platform/postgres.ts';
 import { queryRows } from '../../platform/sql.ts';
 import { BOOKKEEPING_SCHEMA, bookkeepingTables } from '../../projections/history/tables.ts';
+import type { JobProgress, Worker } from '../../projections/replay/job-row.ts';
 import type { Resources } from './open-resources.ts';
 
 /** How far one partition is. What is not known, because a server is away, is null. */
@@ -33,8 +34,9 @@ export type BuildStatus = {
   since: string;
   /** What somebody asks of its job: to run, to pause, to end. */
   wanted: string;
-  worker: unknown;
-  progress: unknown;
+  /** Null unless it is a job's: who works at it, or did last. */
+  worker: Worker | null;
+  progress: JobProgress | null;
 };
 
 export type Status = {

@@ -1,6 +1,7 @@
 // `status`: how far every projection is.
 import type { Command } from 'commander';
-import { duration } from '../../progress.ts';
+import { REBUILD_STATES } from '../../../projections/replay/builds.ts';
+import { count, duration } from '../../progress.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT, type Exit } from '../exits.ts';
 import { table } from '../output.ts';
@@ -86,8 +87,18 @@ function describeBuilds(builds: readonly BuildStatus[]): string[] {
       build.purpose,
       build.state,
       build.since,
-      build.wanted,
-      build.progress === null ? '' : JSON.stringify(build.progress),
+      ...(isUnderWay(build) ? [build.wanted, describeProgress(build)] : ['', '']),
     ]),
   );
+}
+
+/** `ready` and `refused` wait for somebody; everything else that a rebuild can be in, its job is at. */
+function isUnderWay({ state }: BuildStatus): boolean {
+  return state !== 'ready' && state !== 'refused' && REBUILD_STATES.some((one) => one === state);
+}
+
+function describeProgress({ progress, worker }: BuildStatus): string {
+  const events = progress === null ? [] : [`${count(progress.done)} of ${count(progress.total)} events`];
+  const by = worker === null ? [] : [`by process ${worker.pid} on ${worker.host}`];
+  return [...events, ...by].join(', ');
 }
