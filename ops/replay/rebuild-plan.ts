@@ -3,6 +3,7 @@ import { queryRows } from '../../platform/sql.ts';
 import { schemaOfBuild } from '../../projections/replay/builds.ts';
 import { type FoldDeps, headsOf } from '../../projections/replay/fold-into.ts';
 import { findJob } from '../../projections/replay/job-row.ts';
+import { loadLiveVector } from '../../projections/replay/live-vector.ts';
 import type { RebuildOptions } from '../../projections/replay/rebuild-job.ts';
 import type { ReplayedProjection } from '../../projections/replay/replayed-projection.ts';
 import { count, duration } from '../progress.ts';
@@ -11,11 +12,13 @@ const SAMPLE_EVENTS = 20_000;
 /** How much longer a rebuild takes than reading and decoding alone, as measured (bench/README.md). */
 const WHOLE_PER_DECODING = 3;
 
+/** Throws NothingProjectedError. */
 export async function planRebuild(
   deps: FoldDeps,
   projection: ReplayedProjection,
   { lanes, ratePerSecond, verifies, flips }: RebuildOptions,
 ): Promise<{ json: object; lines: string[] }> {
+  await loadLiveVector(deps.db, projection);
   const heads = await headsOf(deps.log);
   const events = [...heads.values()].reduce((sum, head) => sum + head, 0);
   const [job, sample, bytes] = [

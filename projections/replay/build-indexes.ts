@@ -51,6 +51,8 @@ export async function buildIndexes(
     onIndex?.({ name, table });
     await db.transaction(async (tx) => {
       await tx.raw(`set local maintenance_work_mem = '${SORT_MEMORY}'`);
+      // One processor is enough: the others are for what is live.
+      await tx.raw('set local max_parallel_maintenance_workers = 0');
       if (isPrimary) await tx.raw(`alter table ??.?? add constraint ?? ${definition}`, [schema, table, name]);
       else await tx.raw(definition);
     });

@@ -15,13 +15,21 @@ import {
   reportProgress,
   type Worker,
 } from './job-row.ts';
-import { observeLive, sampleRooms } from './live-watch.ts';
+import { loadLiveVector } from './live-vector.ts';
+import { LiveReads, lagOfLive } from './live-watch.ts';
 import { Pace } from './pace.ts';
 import type { ReplayedProjection, WritingWay } from './replayed-projection.ts';
 import { type BuildVerdict, verifyBuild } from './verify-build.ts';
 
-export type RebuildOptions = GovernorBounds &
-  JobOptions & { lanes: number; ratePerSecond?: number | undefined; worker: Pick<Worker, 'pid' | 'host'> };
+export type RebuildOptions = Pick<GovernorBounds, 'maxLagEvents'> &
+  JobOptions & {
+    lanes: number;
+    /** Undefined: as many as can be. */
+    ratePerSecond?: number | undefined;
+    /** Undefined: a little more than live reads take before the job begins. */
+    maxReadMs?: number | undefined;
+    worker: Pick<Worker, 'pid' | 'host'>;
+  };
 
 /** What is told to whoever looks on. */
 export type RebuildWatch = {
@@ -46,27 +54,36 @@ class BuildWaitsError extends Error {
   readonly retryable = false;
 }
 
-const OBSERVE_MS = 250;
+/** Between two reads of the live tables, and between two judgements of them. */
+const READ_MS = 50;
+const JUDGE_MS = 500;
+/** A read may take so many times what it takes without the job, and so much more that what the clock makes of it does not count. */
+const SLOWER = 1.25;
+const SLOWER_MS = 0.3;
 const REPORT_MS = 1_000;
 /** Fewer events than this are left to the flip, which catches up with the rest. */
 const NEARLY_THERE = 1_000;
 const MAX_ROUNDS = 20;
 
-/** The caller holds the job lock. Throws BuildWaitsError, LiveBehindError, FlipRefusedError, or what folding throws. */
-export function rebuild(
+/** The caller holds the job lock. Throws NothingProjectedError, BuildWaitsError, LiveBehindError, FlipRefusedError, or what folding throws. */
+export async function rebuild(
   deps: FoldDeps,
   projection: ReplayedProjection,
   options: RebuildOptions,
   watch: RebuildWatch,
   signal: AbortSignal,
 ): Promise<RebuildEnd> {
-  return new RebuildJob(deps, projection, options, watch, signal).run();
+  await loadLiveVector(deps.db, projection);
+  const reads = await LiveReads.open(deps.db, projection);
+  const maxReadMs = options.maxReadMs ?? (await reads.usual(systemTime)) * SLOWER + SLOWER_MS;
+  return new RebuildJob(deps, projection, { ...options, maxReadMs }, reads, watch, signal).run();
 }
 
 class RebuildJob {
   readonly #deps: FoldDeps;
   readonly #projection: ReplayedProjection;
-  readonly #options: RebuildOptions;
+  readonly #options: RebuildOptions & GovernorBounds;
+  readonly #reads: LiveReads;
   readonly #watch: RebuildWatch;
   readonly #cancelled = new AbortController();
   readonly #ended = new AbortController();
@@ -81,13 +98,15 @@ class RebuildJob {
   constructor(
     deps: FoldDeps,
     projection: ReplayedProjection,
-    options: RebuildOptions,
+    options: RebuildOptions & GovernorBounds,
+    reads: LiveReads,
     watch: RebuildWatch,
     signal: AbortSignal,
   ) {
     this.#deps = deps;
     this.#projection = projection;
     this.#options = options;
+    this.#reads = reads;
     this.#watch = watch;
     this.#signal = AbortSignal.any([signal, this.#cancelled.signal]);
     this.#governor = new Governor(options);
@@ -209,20 +228,30 @@ class RebuildJob {
     return verifyBuild(this.#deps, this.#projection, build.number, this.#signal);
   }
 
-  /** Until the job has ended: looks at what is live and has the governor judge it. */
+  /** Until the job has ended: reads what is live and has the governor judge how that went. */
   async #keepObserving(): Promise<void> {
-    const { db, log, logger } = this.#deps;
-    const rooms = await sampleRooms(db, this.#projection).catch(() => []);
-    while (!this.#ended.signal.aborted) {
-      try {
-        this.#seen = await observeLive(db, log, this.#projection, rooms);
-      } catch (error) {
-        logger.warn({ err: error }, 'the live projection cannot be looked at');
-        this.#seen = { lagEvents: this.#seen.lagEvents, readMs: null };
+    for (let judgeAt = 0; !this.#ended.signal.aborted; ) {
+      await this.#reads.readOne();
+      if (systemTime.now() >= judgeAt) {
+        judgeAt = systemTime.now() + JUDGE_MS;
+        await this.#judge();
       }
-      this.#governor.observe(this.#seen);
-      await systemTime.pause(OBSERVE_MS, this.#ended.signal);
+      await systemTime.pause(READ_MS, this.#ended.signal);
     }
+  }
+
+  async #judge(): Promise<void> {
+    const { db, log, logger } = this.#deps;
+    const slowMs = this.#reads.judge();
+    if (slowMs === null) return;
+    try {
+      const lagEvents = await lagOfLive(db, log, this.#projection);
+      this.#seen = { lagEvents, readMs: Number.isFinite(slowMs) ? slowMs : null };
+    } catch (error) {
+      logger.warn({ err: error }, 'the live projection cannot be looked at');
+      this.#seen = { lagEvents: this.#seen.lagEvents, readMs: null };
+    }
+    this.#governor.observe(this.#seen);
   }
 
   /** Until the job has ended: puts down how far it is and does what the row wants of it. */
