@@ -15,7 +15,12 @@ export type DatabaseOptions = {
    * still for `standStillMs`, by the server; a statement that waits for a lock fails after `waitMs` and may be tried again.
    */
   locks?: { standStillMs: number; waitMs: number };
+  /** Told of each connection before it is used. */
+  onConnect?: (connection: OpenedConnection) => Promise<void>;
 };
+
+/** As the driver has it: which process of the server is at the other end, and from which port of ours. */
+export type OpenedConnection = { processID: number; connection: { stream: { localPort?: number } } };
 
 /** Opens no connection yet: the first query does. */
 export function openDatabase(options: DatabaseOptions, log: Logger): Database {
@@ -33,7 +38,7 @@ export function openDatabase(options: DatabaseOptions, log: Logger): Database {
       ...lockSettings(options.locks),
     },
     acquireConnectionTimeout: 5_000,
-    pool: { min: 0, max: options.poolMax },
+    pool: { min: 0, max: options.poolMax, ...whenConnected(options.onConnect) },
     log: {
       warn: (message: string) => log.warn({ detail: message }, 'knex warned'),
       error: (message: string) => log.error({ detail: message }, 'knex failed'),
@@ -41,6 +46,17 @@ export function openDatabase(options: DatabaseOptions, log: Logger): Database {
       debug: () => {},
     },
   });
+}
+
+function whenConnected(onConnect: DatabaseOptions['onConnect']): object {
+  if (onConnect === undefined) return {};
+  return {
+    afterCreate: (connection: OpenedConnection, done: (error: unknown, connection: OpenedConnection) => void) =>
+      void onConnect(connection).then(
+        () => done(null, connection),
+        (error: unknown) => done(error, connection),
+      ),
+  };
 }
 
 /** tcp_user_timeout is for a client that does not take what the server sends, which is no idle transaction. */

@@ -11,6 +11,7 @@ import { openRedis } from '../../platform/redis.ts';
 import { createRedisRoomCache, roomCachePrefix } from '../../projections/cache/redis-room-cache.ts';
 import type { RoomCache } from '../../projections/cache/room-cache.ts';
 import type { ReplayConfig } from './config.ts';
+import { lowerBackend } from './lower-backend.ts';
 
 export type Resources = {
   readonly config: ReplayConfig;
@@ -49,7 +50,13 @@ export function openResources(config: ReplayConfig, logger: Logger): Resources {
   const db = onlyOnce(async () => {
     const url = await databaseUrl();
     const database = openDatabase(
-      { url, poolMax: POOL_MAX, applicationName: 'roomlog replay', statementTimeoutMs: STATEMENT_MS },
+      {
+        url,
+        poolMax: POOL_MAX,
+        applicationName: 'roomlog replay',
+        statementTimeoutMs: STATEMENT_MS,
+        onConnect: async (connection) => void (await lowerBackend(connection)),
+      },
       logger,
     );
     closings.push(() => database.destroy());

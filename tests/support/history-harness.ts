@@ -78,7 +78,12 @@ export async function openHistoryHarness(databaseUrl = stackEnv.databaseUrl()): 
       return rows;
     },
     async clear() {
-      await db.raw(`truncate ${Object.values(tables).join(', ')}`);
+      // Quicker than truncate where there is little to remove.
+      await db.raw(
+        Object.values(tables)
+          .map((table) => `delete from ${table}`)
+          .join('; '),
+      );
     },
     async close() {
       await db.destroy();

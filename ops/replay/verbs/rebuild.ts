@@ -1,5 +1,5 @@
 // `rebuild`: folds the log anew into tables beside the live ones, proves them, and makes them live.
-import { constants, hostname, setPriority } from 'node:os';
+import { availableParallelism, constants, hostname, setPriority } from 'node:os';
 import type { Command } from 'commander';
 import { withJobLock } from '../../../projections/replay/job-lock.ts';
 import type { JobProgress } from '../../../projections/replay/job-row.ts';
@@ -33,7 +33,8 @@ type Flags = {
 };
 
 /** More partitions at once gain nothing on the cores that PostgreSQL and the fold share. */
-const DEFAULT_LANES = 4;
+/** A lane keeps two processors busy, ours and PostgreSQL's: half of the machine is left to what is live. */
+const DEFAULT_LANES = Math.min(4, Math.max(1, Math.floor(availableParallelism() / 4)));
 const MAX_LANES = 8;
 const DEFAULT_MAX_LAG_EVENTS = 5_000;
 const LINE_EVERY_MS = 5_000;
@@ -88,7 +89,7 @@ async function run(cli: Cli, name: string, flags: Flags): Promise<Exit> {
     return EXIT.done;
   }
   // The live roles come first wherever they share a processor with this.
-  setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+  setPriority(constants.priority.PRIORITY_LOW);
   const watch = watchOn(cli.out);
   const databaseUrl = await resources.databaseUrl();
   const lock = { databaseUrl, projection, worker, verb: 'rebuild', signal: cli.signal };
