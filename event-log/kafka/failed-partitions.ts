@@ -2,11 +2,14 @@
 // file and then not have got the page of an index for it. Such a batch is no harm by itself: the next start of the broker takes it
 // in. Another one behind it is, because it lies at the same offset: the next start finds that, and deletes the segment with
 // everything in it that was ever confirmed. So nothing is written to the partition as long as that broker leads it.
+//
+// @NOTE That the broker has ended shows in its connection's end, and a network that is cut looks the same: after that it is written to
+// again, though the broker may live on as it was. To tell the two apart takes the leader's epoch, which ListOffsets 4 answers with.
 import type { Time } from '../../platform/time.ts';
 import type { KafkaConnections, LeaderConnections } from './kafka-connections.ts';
 import { LATEST, listOffsetsRequest } from './requests.ts';
 
-/** Connections of its own, so that nothing but the broker's end ends them. */
+/** Connections of its own, so that nothing that is done on others ends them. */
 export type Watch = LeaderConnections & Pick<KafkaConnections, 'close'>;
 
 const LOOK_MS = 500;
