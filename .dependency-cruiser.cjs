@@ -23,7 +23,7 @@ const HARMLESS = [
   '(^|/)node_modules/(@types/)?(avsc|immutable|knex|pg|pg-copy-streams|prom-client|zod)/',
 ];
 const HARMLESS_PLATFORM =
-  '^platform/(clock|database-faults|env|ids|lifecycle|logger|metrics|postgres|redis|role|sql|time)\\.ts$';
+  '^platform/(clock|database-faults|env|ids|lifecycle|logger|metrics|postgres|redis|retryable|role|sql|time)\\.ts$';
 
 module.exports = {
   forbidden: [

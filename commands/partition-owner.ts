@@ -25,6 +25,7 @@ import { type EventLog, OutcomeUnknownError } from '../event-log/event-log.ts';
 import type { SnapshotStore } from '../event-log/snapshot-store.ts';
 import type { Ids } from '../platform/ids.ts';
 import type { Logger } from '../platform/logger.ts';
+import { isRetryable } from '../platform/retryable.ts';
 import type { Time } from '../platform/time.ts';
 import type { WrittenPositions } from '../platform/written-positions.ts';
 import { type Command, streamOfRoom } from '../schemas/commands.ts';
@@ -377,9 +378,4 @@ export class PartitionOwner {
   #isStopping(): boolean {
     return this.#stopping.signal.aborted;
   }
-}
-
-/** Faults of the world say of themselves whether trying again can help; everything else is a bug. */
-function isRetryable(error: unknown): boolean {
-  return error instanceof Error && 'retryable' in error && error.retryable === true;
 }

@@ -14,6 +14,7 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EventLog, LogBatch, LogFollower, LogRecord } from '../event-log/event-log.ts';
 import type { Logger } from '../platform/logger.ts';
+import { isRetryable } from '../platform/retryable.ts';
 import { ChunkQueue } from './chunk-queue.ts';
 import type { Decode } from './decode-records.ts';
 import type { ProjectionMetrics } from './metrics.ts';
@@ -259,8 +260,4 @@ function project(
 ): ProjectedRecord {
   if (content === undefined) throw new RangeError('decode must give one content a record');
   return { partition, record, content };
-}
-
-function isRetryable(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && 'retryable' in error && error.retryable === true;
 }

@@ -5,6 +5,7 @@ import type { Clock } from '../platform/clock.ts';
 import { toDatabaseFault } from '../platform/database-faults.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Database } from '../platform/postgres.ts';
+import { isRetryable } from '../platform/retryable.ts';
 import type { ProjectionKey } from './checkpoints.ts';
 import type { BookkeepingTables } from './history/tables.ts';
 import { eventsBehind, loadLiveVersion, moveLiveVersion } from './live-version.ts';
@@ -138,6 +139,5 @@ export class Takeover {
 const PASSING_CODES: readonly unknown[] = ['42P01', '3F000', 'nothing_projected', 'exchanged_meanwhile'];
 
 function isPassing(error: unknown): boolean {
-  if (typeof error !== 'object' || error === null) return false;
-  return ('retryable' in error && error.retryable === true) || ('code' in error && PASSING_CODES.includes(error.code));
+  return isRetryable(error) || (error instanceof Error && 'code' in error && PASSING_CODES.includes(error.code));
 }

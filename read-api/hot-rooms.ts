@@ -1,6 +1,7 @@
 // The hot cache from the reader's side: what it has is taken from there, and a room that it does not have is brought in behind
 // the reader's back, because the page itself is quicker to read than all that the cache wants to know.
 import type { Logger } from '../platform/logger.ts';
+import { isRetryable } from '../platform/retryable.ts';
 import type { WrittenPositions } from '../platform/written-positions.ts';
 import type { CachedPage, RoomCache } from '../projections/cache/room-cache.ts';
 import { bringIn } from './bring-in.ts';
@@ -84,8 +85,4 @@ export class HotRooms {
       logger[isRetryable(error) ? 'debug' : 'error']({ err: error }, 'a room could not be brought into the hot cache');
     }
   }
-}
-
-function isRetryable(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && 'retryable' in error && error.retryable === true;
 }

@@ -2,6 +2,7 @@
 // away hides only itself.
 import type { EventLog } from '../../event-log/event-log.ts';
 import type { Database } from '../../platform/postgres.ts';
+import { isRetryable } from '../../platform/retryable.ts';
 import { queryRows } from '../../platform/sql.ts';
 import { BOOKKEEPING_SCHEMA, bookkeepingTables } from '../../projections/history/tables.ts';
 import type { JobProgress, Worker } from '../../projections/replay/job-row.ts';
@@ -195,10 +196,6 @@ function withoutFollowers(away: Status['away']): Status['away'] {
     ({ server, reason }, at) =>
       !away.slice(0, at).some((earlier) => earlier.server === server || earlier.reason === reason),
   );
-}
-
-function isRetryable(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && 'retryable' in error && error.retryable === true;
 }
 
 function reasonOf(error: unknown): string {
