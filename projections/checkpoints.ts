@@ -43,6 +43,35 @@ export async function loadCheckpoints(
   return new Map(rows.map((row) => [row.partition, Number(row.next_offset)]));
 }
 
+/** The next offset of every partition that has a checkpoint. */
+export function loadVector(tx: Knex, tables: BookkeepingTables, key: ProjectionKey): Promise<Map<number, number>> {
+  return selectVector(tx, tables, key, '');
+}
+
+/** The same, and keeps whoever writes from writing until the transaction ends; locks in the order in which writers lock. */
+export function lockVector(
+  tx: Knex.Transaction,
+  tables: BookkeepingTables,
+  key: ProjectionKey,
+): Promise<Map<number, number>> {
+  return selectVector(tx, tables, key, 'for update');
+}
+
+async function selectVector(
+  tx: Knex,
+  tables: BookkeepingTables,
+  { name, version }: ProjectionKey,
+  locking: '' | 'for update',
+): Promise<Map<number, number>> {
+  const rows = await queryRows<{ partition: number; next_offset: string }>(
+    tx,
+    `select partition, next_offset from ${tables.checkpoints}
+      where projection = ? and version = ? order by partition ${locking}`,
+    [name, version],
+  );
+  return new Map(rows.map((row) => [row.partition, Number(row.next_offset)]));
+}
+
 /** Keeps whoever projects the partition from writing, and so from parking more of a stream of it, until the transaction ends. */
 export async function lockCheckpoint(
   tx: Knex,

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Knex } from 'knex';
 import type { Database } from '../platform/postgres.ts';
 import { changeRows, queryRows } from '../platform/sql.ts';
-import type { ProjectionKey } from './checkpoints.ts';
+import { loadVector, lockVector, type ProjectionKey } from './checkpoints.ts';
 import { lockTables } from './create-tables.ts';
 import type { BookkeepingTables } from './history/tables.ts';
 
@@ -155,36 +155,16 @@ export async function dropVersion(
   });
 }
 
-/** Keeps whoever writes the version from writing until the transaction ends, in the order in which writers lock. */
-async function lockVector(
-  tx: Knex.Transaction,
-  tables: BookkeepingTables,
-  { name, version }: ProjectionKey,
-): Promise<Map<number, number>> {
-  const rows = await queryRows<{ partition: number; next_offset: string }>(
-    tx,
-    `select partition, next_offset from ${tables.checkpoints}
-      where projection = ? and version = ? order by partition for update`,
-    [name, version],
-  );
-  return new Map(rows.map(({ partition, next_offset }) => [partition, Number(next_offset)]));
-}
-
 async function getsAsFar(
   tx: Knex.Transaction,
   tables: BookkeepingTables,
-  { name, version }: ProjectionKey,
+  key: ProjectionKey,
   vector: ReadonlyMap<number, number>,
 ): Promise<boolean> {
   const deadline = performance.now() + CATCH_UP_MS;
   for (;;) {
     // Every statement of this transaction sees what others have committed before it.
-    const rows = await queryRows<{ partition: number; next_offset: string }>(
-      tx,
-      `select partition, next_offset from ${tables.checkpoints} where projection = ? and version = ?`,
-      [name, version],
-    );
-    const reached = new Map(rows.map(({ partition, next_offset }) => [partition, Number(next_offset)]));
+    const reached = await loadVector(tx, tables, key);
     if ([...vector].every(([partition, offset]) => (reached.get(partition) ?? -1) >= offset)) return true;
     if (performance.now() > deadline) return false;
     await delay(LOOK_AGAIN_MS);

@@ -1,8 +1,6 @@
 // What two versions of the code make of the beginning of the log: both are folded into scratch builds and compared.
-import { bookkeepingTables } from '../history/tables.ts';
 import { keyOfBuild, schemaOfBuild } from './builds.ts';
-import { compareParked } from './compare-parked.ts';
-import { compareTables } from './compare-tables.ts';
+import { compareBuilds } from './compare-builds.ts';
 import { type FoldDeps, foldInto } from './fold-into.ts';
 import { inSnapshot, type OffsetVector } from './live-vector.ts';
 import type { ReplayedProjection } from './replayed-projection.ts';
@@ -40,18 +38,14 @@ export async function compareFolds(
       const foldMs = performance.now() - begunMs;
       return inSnapshot(deps.db, async (leftTx) =>
         inSnapshot(deps.db, async (rightTx) => {
-          const comparison = await compareTables(
-            { tx: leftTx, schema: schemaOfBuild(live, left) },
-            { tx: rightTx, schema: schemaOfBuild(fresh, right) },
+          const compared = await compareBuilds(
+            live.bookkeepingSchema,
+            { tx: leftTx, schema: schemaOfBuild(live, left), key: keyOfBuild(live, left) },
+            { tx: rightTx, schema: schemaOfBuild(fresh, right), key: keyOfBuild(fresh, right) },
             bounds,
           );
-          const parked = await compareParked(
-            bookkeepingTables(live.bookkeepingSchema),
-            { tx: leftTx, key: keyOfBuild(live, left) },
-            { tx: rightTx, key: keyOfBuild(fresh, right) },
-          );
           const compareMs = performance.now() - begunMs - foldMs;
-          return { vector: to, events, comparison, parked, foldMs, compareMs };
+          return { vector: to, events, ...compared, foldMs, compareMs };
         }),
       );
     }),

@@ -11,7 +11,7 @@ import { createProjectionMetrics } from '../metrics.ts';
 import { Projector } from '../projector.ts';
 import { buildIndexes } from './build-indexes.ts';
 import { createBuild, keyOfBuild, listBuilds, schemaOfBuild } from './builds.ts';
-import { FlipRefusedError, flipBuild, lackOf, loadVector } from './flip.ts';
+import { FlipRefusedError, flipBuild, lackOf, vectorOf } from './flip.ts';
 import { foldInto } from './fold-into.ts';
 
 const ROOMS = Array.from({ length: 8 }, (_, at) => `room-${at}`);
@@ -94,13 +94,13 @@ describe('making a build live', () => {
     }
     await harness.projectLive();
     const { db } = harness.history;
-    const before = await loadVector(db, harness.projection, harness.projection);
+    const before = await vectorOf(db, harness.projection, harness.projection);
     const live = await harness.rowsOf(harness.projection.schema);
     await flipBuild(harness.deps, harness.projection, build);
-    assert.equal(lackOf(await loadVector(db, harness.projection, harness.projection), before), 0);
+    assert.equal(lackOf(await vectorOf(db, harness.projection, harness.projection), before), 0);
     assert.deepEqual(await harness.rowsOf(harness.projection.schema), live);
     const kept = keyOfBuild(harness.projection, 1);
-    assert.deepEqual(await loadVector(db, harness.projection, kept), before);
+    assert.deepEqual(await vectorOf(db, harness.projection, kept), before);
   });
 
   it('REPLAY-16 gives way to a transaction that reads, and comes through when that has ended', async () => {
@@ -190,7 +190,7 @@ describe('making a build live', () => {
     await harness.projectLive();
     await until('the live tables are what the log says', async () => {
       const heads = await harness.heads();
-      return lackOf(await loadVector(db, harness.projection, harness.projection), heads) === 0;
+      return lackOf(await vectorOf(db, harness.projection, harness.projection), heads) === 0;
     });
     const fresh = schemaOfBuild(harness.projection, await makeBuild());
     assert.deepEqual(await harness.rowsOf(historySchema), await harness.rowsOf(fresh));

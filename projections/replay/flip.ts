@@ -11,11 +11,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Knex } from 'knex';
 import { changeRows, queryRows } from '../../platform/sql.ts';
-import type { ProjectionKey } from '../checkpoints.ts';
+import { loadVector, lockVector, type ProjectionKey } from '../checkpoints.ts';
 import { lockTables } from '../create-tables.ts';
 import { bookkeepingTables } from '../history/tables.ts';
 import { type Build, dropBuild, keyOfBuild, listBuilds, schemaOfBuild } from './builds.ts';
 import { type FoldDeps, foldInto } from './fold-into.ts';
+import type { OffsetVector } from './live-vector.ts';
 import type { ReplayedProjection } from './replayed-projection.ts';
 
 export type Flip = {
@@ -68,7 +69,7 @@ export async function flipBuild(
       projection,
       build,
       way: 'rows',
-      to: await loadVector(deps.db, projection, projection),
+      to: await vectorOf(deps.db, projection, projection),
       lanes: LANES,
       ...(signal === undefined ? {} : { signal }),
     });
@@ -90,20 +91,12 @@ export async function flipBuild(
 }
 
 /** By partition, the next offset that a build, or the live tables, have not seen. */
-export async function loadVector(
+export function vectorOf(
   db: Knex,
   { bookkeepingSchema }: ReplayedProjection,
-  { name, version }: ProjectionKey,
-  forUpdate = false,
-): Promise<Map<number, number>> {
-  const { checkpoints } = bookkeepingTables(bookkeepingSchema);
-  const rows = await queryRows<{ partition: number; next_offset: string }>(
-    db,
-    `select partition, next_offset from ${checkpoints} where projection = ? and version = ?
-      order by partition ${forUpdate ? 'for update' : ''}`,
-    [name, version],
-  );
-  return new Map(rows.map((row) => [row.partition, Number(row.next_offset)]));
+  key: ProjectionKey,
+): Promise<OffsetVector> {
+  return loadVector(db, bookkeepingTables(bookkeepingSchema), key);
 }
 
 /** How many offsets the first vector lacks of the second. */
@@ -121,13 +114,8 @@ async function exchange(
 ): Promise<Omit<Flip, 'attempts'>> {
   await tx.raw(`set local lock_timeout = '${HOLD_MS}ms'`);
   await lockTables(tx);
-  const builds = await listBuilds(tx, projection);
-  const live = builds.find(({ state }) => state === 'live');
-  const next = builds.find(({ number }) => number === build);
-  if (live === undefined || next === undefined)
-    throw new FlipRefusedError(`there is no build ${build} to be made live`);
-  if (next === live) throw new FlipRefusedError(`build ${build} is live already`);
-  const wanted = await loadVector(tx, projection, projection, true);
+  const { live, next } = findBuilds(await listBuilds(tx, projection), build);
+  const wanted = await lockVector(tx, bookkeepingTables(projection.bookkeepingSchema), projection);
   const heldAt = performance.now();
   await catchUp(deps, projection, build, wanted);
   await tx.raw(`set local lock_timeout = '${READERS_MS}ms'`);
@@ -136,6 +124,7 @@ async function exchange(
   return { previous: live.number, live: build, heldMs: performance.now() - heldAt };
 }
 
+/** Throws FlipRefusedError where the two cannot be exchanged. */
 function findBuilds(builds: readonly Build[], build: number): { live: Build; next: Build } {
   const live = builds.find(({ state }) => state === 'live');
   const next = builds.find(({ number }) => number === build);
@@ -154,11 +143,11 @@ async function catchUp(
   to: ReadonlyMap<number, number>,
 ): Promise<void> {
   const key = keyOfBuild(projection, build);
-  if (lackOf(await loadVector(deps.db, projection, key), to) > 0) {
+  if (lackOf(await vectorOf(deps.db, projection, key), to) > 0) {
     const signal = AbortSignal.timeout(HOLD_MS);
     await foldInto(deps, { projection, build, way: 'rows', to, lanes: LANES, signal });
   }
-  if (lackOf(await loadVector(deps.db, projection, key), to) > 0) throw new GivingWay();
+  if (lackOf(await vectorOf(deps.db, projection, key), to) > 0) throw new GivingWay();
 }
 
 async function lockAgainstReaders(tx: Knex.Transaction, { schema }: ReplayedProjection): Promise<void> {

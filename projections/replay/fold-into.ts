@@ -10,6 +10,7 @@ import type { EventLog, LogBatch } from '../../event-log/event-log.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Logger } from '../../platform/logger.ts';
 import type { Database } from '../../platform/postgres.ts';
+import { isRetryable } from '../../platform/retryable.ts';
 import { streamOfRoom } from '../../schemas/commands.ts';
 import type { Decode } from '../decode-records.ts';
 import { createProjectionMetrics } from '../metrics.ts';
@@ -195,8 +196,4 @@ function openSink({ log, ...deps }: FoldDeps, { projection, build, way }: FoldOp
     partitions: log.partitions,
     metrics: createProjectionMetrics(new Registry()),
   });
-}
-
-function isRetryable(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && 'retryable' in error && error.retryable === true;
 }

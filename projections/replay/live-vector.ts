@@ -1,6 +1,7 @@
 // How far the live tables are, and in which tables that is: they may be exchanged by a flip while somebody looks at them.
 import type { Knex } from 'knex';
 import { queryRows } from '../../platform/sql.ts';
+import { loadVector } from '../checkpoints.ts';
 import { bookkeepingTables } from '../history/tables.ts';
 import type { ReplayedProjection } from './replayed-projection.ts';
 
@@ -23,17 +24,12 @@ export class ExchangedMeanwhileError extends Error {
 
 /** Throws NothingProjectedError. */
 export async function loadLiveVector(tx: Knex, projection: ReplayedProjection): Promise<OffsetVector> {
-  const { name, version, bookkeepingSchema } = projection;
-  const { checkpoints } = bookkeepingTables(bookkeepingSchema);
-  if ((await schemaId(tx, projection)) === null || !(await isTable(tx, checkpoints)))
+  const tables = bookkeepingTables(projection.bookkeepingSchema);
+  if ((await schemaId(tx, projection)) === null || !(await isTable(tx, tables.checkpoints)))
     throw nothingProjected(projection);
-  const rows = await queryRows<{ partition: number; next_offset: string }>(
-    tx,
-    `select partition, next_offset from ${checkpoints} where projection = ? and version = ? order by partition`,
-    [name, version],
-  );
-  if (rows.length === 0) throw nothingProjected(projection);
-  return new Map(rows.map(({ partition, next_offset }) => [partition, Number(next_offset)]));
+  const vector = await loadVector(tx, tables, projection);
+  if (vector.size === 0) throw nothingProjected(projection);
+  return vector;
 }
 
 /**

@@ -4,7 +4,7 @@ import type { Database } from '../../platform/postgres.ts';
 import { queryRows } from '../../platform/sql.ts';
 import type { Time } from '../../platform/time.ts';
 import { historyTables } from '../history/tables.ts';
-import { lackOf, loadVector } from './flip.ts';
+import { lackOf, vectorOf } from './flip.ts';
 import { headsOf } from './fold-into.ts';
 import type { ReplayedProjection } from './replayed-projection.ts';
 
@@ -91,7 +91,7 @@ export class LiveReads {
 
 /** Offsets that the live projection is behind the log. Throws where the log or the checkpoints cannot be asked. */
 export async function lagOfLive(db: Database, log: EventLog, projection: ReplayedProjection): Promise<number> {
-  const [heads, live] = await Promise.all([headsOf(log), loadVector(db, projection, projection)]);
+  const [heads, live] = await Promise.all([headsOf(log), vectorOf(db, projection, projection)]);
   // Where nothing was ever projected there is nobody whom the rebuild could hold up.
   return live.size === 0 ? 0 : lackOf(live, heads);
 }

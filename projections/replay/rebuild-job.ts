@@ -3,7 +3,7 @@
 import { systemTime } from '../../platform/time.ts';
 import { buildIndexes } from './build-indexes.ts';
 import { type Build, type BuildState, createBuild, dropBuild, keyOfBuild, schemaOfBuild } from './builds.ts';
-import { type Flip, flipBuild, lackOf, loadVector } from './flip.ts';
+import { type Flip, flipBuild, lackOf, vectorOf } from './flip.ts';
 import { type FoldDeps, foldInto, headsOf } from './fold-into.ts';
 import { Governor, type GovernorBounds, type Observation } from './governor.ts';
 import {
@@ -189,7 +189,7 @@ class RebuildJob {
   }
 
   async #fold(build: number, way: WritingWay, to: ReadonlyMap<number, number>): Promise<boolean> {
-    const at = await loadVector(this.#deps.db, this.#projection, keyOfBuild(this.#projection, build));
+    const at = await vectorOf(this.#deps.db, this.#projection, keyOfBuild(this.#projection, build));
     this.#total = sum(to);
     this.#done = this.#total - lackOf(at, to);
     return foldInto(this.#deps, {
@@ -217,7 +217,7 @@ class RebuildJob {
     const key = keyOfBuild(this.#projection, build);
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
       if (!(await this.#fold(build, 'rows', await headsOf(this.#deps.log)))) return false;
-      const lack = lackOf(await loadVector(this.#deps.db, this.#projection, key), await headsOf(this.#deps.log));
+      const lack = lackOf(await vectorOf(this.#deps.db, this.#projection, key), await headsOf(this.#deps.log));
       if (lack <= NEARLY_THERE) break;
     }
     return true;

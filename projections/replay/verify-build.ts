@@ -1,28 +1,22 @@
 // Proves a build equal to the live tables before it takes their place, or finds out which of the two is wrong.
 import { setTimeout as delay } from 'node:timers/promises';
-import { bookkeepingTables } from '../history/tables.ts';
 import { keyOfBuild, schemaOfBuild } from './builds.ts';
-import { compareParked, type ParkedComparison } from './compare-parked.ts';
-import { type Comparison, compareTables } from './compare-tables.ts';
-import { lackOf, loadVector } from './flip.ts';
+import { type BuildSide, type BuildsComparison, compareBuilds } from './compare-builds.ts';
+import { lackOf, vectorOf } from './flip.ts';
 import { type FoldDeps, foldInto } from './fold-into.ts';
 import { inSnapshot, type OffsetVector, withLiveSnapshot } from './live-vector.ts';
 import type { ReplayedProjection } from './replayed-projection.ts';
 import { withScratchBuild } from './scratch-build.ts';
 
 /** Left: live, or the second fold. Right: the build. */
-export type BuildComparison = { vector: OffsetVector; comparison: Comparison; parked: ParkedComparison };
+export type BuildComparison = BuildsComparison & { vector: OffsetVector };
 /**
  * `equal`: to the live tables. `healed`: the live tables differ, and a second fold, by the statements of the live path, is equal to the
  * build: so it is the live ones that are not what the log says. `differs`: the build is not what the second fold makes either.
  */
 export type BuildVerdict =
   | { kind: 'equal' | 'healed'; live: BuildComparison }
-  | {
-      kind: 'differs';
-      live: BuildComparison;
-      second: BuildComparison;
-    };
+  | { kind: 'differs'; live: BuildComparison; second: BuildComparison };
 
 /** The live projection does not come to where the build is, so the two cannot be compared. */
 class LiveBehindError extends Error {
@@ -48,8 +42,7 @@ export async function verifyBuild(
     foldInto(deps, { projection, build: number, way: 'rows', to, lanes: LANES, signal });
   const live = await withLiveSnapshot(deps.db, projection, async (tx, vector) => {
     if (!(await fold(build, vector))) return null;
-    const side = { tx, schema: projection.schema, key: projection };
-    return compareWith(deps, projection, build, { vector, side });
+    return compareWith(deps, projection, build, vector, { tx, schema: projection.schema, key: projection });
   });
   if (live === null) return null;
   if (isEqual(live)) return { kind: 'equal', live };
@@ -57,8 +50,7 @@ export async function verifyBuild(
     if (!(await fold(scratch, live.vector))) return null;
     const schema = schemaOfBuild(projection, scratch);
     const second = await inSnapshot(deps.db, (tx) => {
-      const side = { tx, schema, key: keyOfBuild(projection, scratch) };
-      return compareWith(deps, projection, build, { vector: live.vector, side });
+      return compareWith(deps, projection, build, live.vector, { tx, schema, key: keyOfBuild(projection, scratch) });
     });
     return isEqual(second) ? { kind: 'healed', live } : { kind: 'differs', live, second };
   });
@@ -72,23 +64,13 @@ async function compareWith(
   { db }: FoldDeps,
   projection: ReplayedProjection,
   build: number,
-  left: {
-    vector: OffsetVector;
-    side: {
-      tx: Parameters<typeof compareParked>[1]['tx'] & Parameters<typeof compareTables>[0]['tx'];
-      schema: string;
-      key: Parameters<typeof compareParked>[1]['key'];
-    };
-  },
+  vector: OffsetVector,
+  left: BuildSide,
 ): Promise<BuildComparison> {
   // A transaction of its own: the snapshot of the live tables does not see what was folded after it.
   return inSnapshot(db, async (tx) => {
-    const comparison = await compareTables(left.side, { tx, schema: schemaOfBuild(projection, build) });
-    const parked = await compareParked(bookkeepingTables(projection.bookkeepingSchema), left.side, {
-      tx,
-      key: keyOfBuild(projection, build),
-    });
-    return { vector: left.vector, comparison, parked };
+    const right = { tx, schema: schemaOfBuild(projection, build), key: keyOfBuild(projection, build) };
+    return { vector, ...(await compareBuilds(projection.bookkeepingSchema, left, right)) };
   });
 }
 
@@ -99,10 +81,10 @@ async function waitForLive(
   build: number,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const wanted = await loadVector(db, projection, keyOfBuild(projection, build));
+  const wanted = await vectorOf(db, projection, keyOfBuild(projection, build));
   let [lackBefore, since] = [Number.POSITIVE_INFINITY, performance.now()];
   while (!signal.aborted) {
-    const lack = lackOf(await loadVector(db, projection, projection), wanted);
+    const lack = lackOf(await vectorOf(db, projection, projection), wanted);
     if (lack === 0) return true;
     if (lack < lackBefore) [lackBefore, since] = [lack, performance.now()];
     if (performance.now() - since > PATIENCE_MS) {

@@ -1,10 +1,9 @@
 // Proves that the live tables are what the log says, or tells what differs: the log is folded anew, up to exactly where the live tables
-// are in a snapshot of them, and the two are compared.
-import { bookkeepingTables } from '../history/tables.ts';
+// are in a snapshot of them, and the two are compared. Left is live, right is what the log says.
 import { buildIndexes } from './build-indexes.ts';
 import { keyOfBuild, schemaOfBuild } from './builds.ts';
-import { compareParked, type ParkedComparison } from './compare-parked.ts';
-import { type CompareBounds, type Comparison, compareTables } from './compare-tables.ts';
+import { type BuildsComparison, compareBuilds } from './compare-builds.ts';
+import type { CompareBounds } from './compare-tables.ts';
 import { type FoldDeps, type FoldOptions, foldInto } from './fold-into.ts';
 import {
   ExchangedMeanwhileError,
@@ -16,14 +15,11 @@ import {
 import type { ReplayedProjection, WritingWay } from './replayed-projection.ts';
 import { withScratchBuild } from './scratch-build.ts';
 
-export type Verification = {
+export type Verification = BuildsComparison & {
   /** Up to where both sides have the log. */
   vector: OffsetVector;
   /** Records that were folded for it. */
   events: number;
-  /** Left: live. Right: what the log says. */
-  comparison: Comparison;
-  parked: ParkedComparison;
   foldMs: number;
   compareMs: number;
 };
@@ -80,14 +76,14 @@ export async function verifyLive(deps: FoldDeps, options: VerifyOptions): Promis
       const foldMs = performance.now() - begunMs;
       // A transaction of its own: the snapshot does not see what was folded after it.
       return inSnapshot(deps.db, async (freshTx) => {
-        const comparison = await compareTables({ tx, schema: live.schema }, { tx: freshTx, schema }, bounds);
-        const parked = await compareParked(
-          bookkeepingTables(live.bookkeepingSchema),
-          { tx, key: live },
-          { tx: freshTx, key: keyOfBuild(fresh, build) },
+        const compared = await compareBuilds(
+          live.bookkeepingSchema,
+          { tx, schema: live.schema, key: live },
+          { tx: freshTx, schema, key: keyOfBuild(fresh, build) },
+          bounds,
         );
         const compareMs = performance.now() - begunMs - foldMs;
-        return { vector, events, comparison, parked, foldMs, compareMs };
+        return { vector, events, ...compared, foldMs, compareMs };
       });
     });
   });
