@@ -39,7 +39,7 @@ function renewToken(session: Session, data: unknown, deps: SessionDeps): object 
   if (isRejection(frame)) return frame;
   const identity = deps.verifier.verify(frame.token);
   if (isTokenFault(identity)) return reject(identity.fault);
-  if (identity.userId !== session.userId) return reject('token_invalid', 'the token is of another user');
+  if (identity.userId !== session.userId) return reject('token_of_another_user');
   session.identity = identity;
   return { userId: identity.userId, username: identity.username };
 }

@@ -194,6 +194,7 @@ export class RealtimeWorld {
       bodyLimitBytes: LIMITS.httpBodyBytes,
       ready: role.ready,
     });
+    for (const route of role.routes) app.use(route);
     const server = await listen(app, port, '127.0.0.1');
     role.attach(server);
     return server;
