@@ -1,10 +1,10 @@
 // The table of close codes and error codes: the same for the service, the documents, the plain page and programs.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'mocha';
-import { CLOSE_CODES } from '../schemas/close-codes.ts';
+import { CLOSE_CODES, type CloseCode } from '../schemas/close-codes.ts';
 import { CODES_PATH, codesDocument } from '../schemas/codes-document.ts';
 import { generateCodesPage, generateWebCodes } from '../schemas/generate-codes.ts';
-import { REJECTIONS } from '../schemas/rejections.ts';
+import { REJECTIONS, type RejectionRule } from '../schemas/rejections.ts';
 import { openRealtimeWorld, type RealtimeNode, type RealtimeWorld } from './support/realtime-world.ts';
 import { sources } from './support/sources.ts';
 
@@ -21,7 +21,7 @@ describe('the codes', () => {
   it('RT-80 every close code is given once, and says whether to come back and how long to wait', () => {
     const codes = Object.values(CLOSE_CODES).map(({ code }) => code);
     assert.equal(new Set(codes).size, codes.length);
-    for (const [name, { code, reconnect, afterMs, reason }] of Object.entries(CLOSE_CODES)) {
+    for (const [name, { code, reconnect, afterMs, reason }] of Object.entries<CloseCode>(CLOSE_CODES)) {
       assert.ok(reconnect || afterMs === 0, name);
       if (code >= 4_000) assert.equal(reconnect, code >= 4_500, name);
       // What a close frame can hold beside the code.
@@ -30,7 +30,7 @@ describe('the codes', () => {
   });
 
   it('RT-80 every error code says whether trying again can help: exactly those that are about now', () => {
-    for (const [code, { status, retry, afterMs }] of Object.entries(REJECTIONS)) {
+    for (const [code, { status, retry, afterMs }] of Object.entries<RejectionRule>(REJECTIONS)) {
       assert.equal(retry, afterMs > 0, code);
       assert.equal(retry, status >= 500 || code === 'rate_limited', code);
     }

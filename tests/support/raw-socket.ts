@@ -195,7 +195,7 @@ export async function openRawSocket(httpUrl: string, token?: string, headers: st
   return new RawSocket(socket, bytes.subarray(0, end).toString('latin1'), bytes.subarray(end + 4));
 }
 
-export function upgradeRequest(headers: string[] = []): string {
+function upgradeRequest(headers: string[] = []): string {
   return [
     'GET / HTTP/1.1',
     'Host: roomlog',
