@@ -39,8 +39,8 @@ export const BOUNDS = {
    */
   streamKeepAliveMs: 10_000,
   /** Milliseconds that a stream of events tells its client to wait before it comes back: at least, and the random while above that. */
-  streamRetryMs: 1_000,
-  streamRetrySpreadMs: 2_000,
+  streamRetryMs: 500,
+  streamRetrySpreadMs: 1_500,
   /** Milliseconds that sockets have to go away when the node drains. */
   drainMs: 3_000,
   /** Milliseconds that a presence entry lasts, and between two renewals of it. */

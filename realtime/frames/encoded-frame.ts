@@ -1,5 +1,6 @@
 // A server frame as bytes. A frame is encoded once, however many sockets get it: system calls and copies are what delivery costs,
 // so the bytes are shared and the frames of one event-loop turn are joined once a room (see ../sessions/turn-queue.ts).
+import type { ServerFrameData } from '../../schemas/server-frames.ts';
 import type { ServerFrameName } from '../../schemas/wire.ts';
 
 export type EncodedFrame = {
@@ -31,10 +32,16 @@ export type FrameBatch = {
   sseBytes: Buffer | null;
 };
 
-export function encodeFrame(name: ServerFrameName, data: object, version: number | null = null): EncodedFrame {
+/** `data` is what schemas/server-frames.ts says of that name. */
+export function encodeFrame<Name extends ServerFrameName>(
+  name: Name,
+  data: ServerFrameData<Name>,
+  version: number | null = null,
+): EncodedFrame {
   return encodeFrameJson(name, JSON.stringify(data), version);
 }
 
+/** `json` must be what the frame's data is as JSON; nothing looks at it. */
 export function encodeFrameJson(name: ServerFrameName, json: string, version: number | null = null): EncodedFrame {
   const wsBytes = textToWsBytes(`{"event":"${name}","data":${json}}`);
   return { name, json, version, wsBytes, socketIo: null, sseBytes: null };

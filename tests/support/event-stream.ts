@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { get, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
+import { assertServerFrame } from './documented-frames.ts';
 
 export type StreamEvent = { event: string; data: Record<string, unknown>; id: string | undefined };
 
@@ -81,7 +82,10 @@ export class EventStream {
     if (retry !== undefined) this.retryMs = Number(retry);
     if (data === undefined) return;
     const event = fields.get('event') ?? 'message';
-    this.events.push({ event, data: JSON.parse(data) as Record<string, unknown>, id: fields.get('id') });
+    const parsed = JSON.parse(data) as Record<string, unknown>;
+    this.events.push({ event, data: parsed, id: fields.get('id') });
+    // Thrown out of an event handler, it ends the test at once, whatever the test waits for.
+    assertServerFrame(event, parsed);
   }
 
   async #until<Value>(look: () => Value | undefined, what: string): Promise<Value> {
