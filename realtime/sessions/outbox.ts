@@ -6,8 +6,8 @@ import { LIMITS } from '../../schemas/limits.ts';
 import type { TurnQueue } from './turn-queue.ts';
 
 export type OutboxDeps = {
-  /** Writes pongs and the close frame by itself, whole and at once, into the same TCP socket. */
-  ws: WebSocket;
+  /** Of a WebSocket: it writes pongs and the close frame by itself, whole and at once, into the same TCP socket. */
+  ws?: WebSocket;
   socket: Socket;
   turns: TurnQueue;
   /** Called once, when more than LIMITS.socketQueueBytes wait. What waited here is dropped; nothing is taken any more. */
@@ -51,7 +51,7 @@ export class Outbox {
     this.#bytes = 0;
     const { socket, ws } = this.#deps;
     // `ws` has answered the client's close frame already: nothing may follow it (RFC 6455 §5.5.1).
-    if (!socket.writable || ws.readyState !== WebSocket.OPEN) return;
+    if (!socket.writable || (ws && ws.readyState !== WebSocket.OPEN)) return;
     this.#deps.onWritten(bytes);
     const [first] = pieces;
     if (first && pieces.length === 1) {
