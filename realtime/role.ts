@@ -18,19 +18,27 @@ import type { PubSub } from '../platform/pub-sub.ts';
 import { createRateLimit, type RateLimit } from '../platform/rate-limit.ts';
 import type { Role } from '../platform/role.ts';
 import { CODES_PATH, codesDocument } from '../schemas/codes-document.ts';
+import { BOUNDS } from './bounds.ts';
 import { Hub } from './hub.ts';
 import { LogTail } from './log-tail.ts';
 import { createRealtimeMetrics } from './metrics.ts';
 import { NodeSigns } from './rooms/node-signs.ts';
 import type { RoomSource } from './rooms/room-source.ts';
 import type { SessionDeps } from './sessions/session.ts';
+import type { DrainDeps } from './sessions/drain.ts';
 import { SocketIoGateway } from './sessions/socket-io-gateway.ts';
 import { SseGateway } from './sessions/sse-gateway.ts';
 import { createSseRoute } from './sessions/sse-route.ts';
+import { TokenClock } from './sessions/token-clock.ts';
 import { TurnQueue } from './sessions/turn-queue.ts';
 import { WsGateway } from './sessions/ws-gateway.ts';
 
-export type RealtimeSettings = { maxSockets: number; maxRooms: number };
+export type RealtimeSettings = {
+  maxSockets: number;
+  maxRooms: number;
+  /** Milliseconds over which a node that stops closes its sockets. */
+  drainMs: number;
+};
 
 export type RealtimeRoleDeps = {
   settings: RealtimeSettings;
@@ -61,6 +69,8 @@ export type RealtimeRole = Role & {
 
 const SOCKET_IO_PATH = '/socket.io/';
 const TICK_MS = 1_000;
+/** For answers under way and goodbyes, and something to spare. */
+const STOP_BEYOND_DRAIN_MS = BOUNDS.drainAnswersMs + BOUNDS.goodbyeMs + 4_000;
 
 /** Needs neither the log nor history to be there: what is away is told by `ready`, and to who joins. */
 export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<RealtimeRole> {
@@ -96,17 +106,21 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
   });
   lifecycle.add('realtime rooms', async () => hub.stop());
   lifecycle.run('realtime tail', tail);
-  const sessionDeps: SessionDeps = { ...deps, ...rateLimits(deps.writeLimit), hub, metrics, now };
+  const tokenClock = new TokenClock({ now });
+  const sessionDeps: SessionDeps = { ...deps, ...rateLimits(deps.writeLimit), hub, metrics, now, tokenClock };
+  const draining: DrainDeps = { drainMs: settings.drainMs, pause: (ms) => pause(ms), random: Math.random };
   const webSockets: WsGateway = new WsGateway({
     ...sessionDeps,
     ...settings,
     turns,
+    draining,
     socketIoPath: SOCKET_IO_PATH,
     otherSockets: () => socketIo.socketCount + streams.socketCount,
   });
   const socketIo: SocketIoGateway = new SocketIoGateway({
     ...sessionDeps,
     ...settings,
+    draining,
     frontendUrl: deps.frontendUrl,
     path: SOCKET_IO_PATH,
     otherSockets: () => webSockets.socketCount + streams.socketCount,
@@ -115,20 +129,21 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
     ...sessionDeps,
     ...settings,
     turns,
-    random: Math.random,
+    draining,
     otherSockets: () => webSockets.socketCount + socketIo.socketCount,
   });
   const tick = (): void => {
     hub.tick();
+    tokenClock.tick();
     webSockets.tick();
-    socketIo.tick();
     streams.tick();
   };
   const timer = setInterval(tick, TICK_MS);
-  lifecycle.add('realtime sockets', async () => {
-    clearInterval(timer);
+  const stopSockets = async (): Promise<void> => {
     await Promise.all([webSockets.stop(), socketIo.stop(), streams.stop()]);
-  });
+    clearInterval(timer);
+  };
+  lifecycle.add('realtime sockets', stopSockets, settings.drainMs + STOP_BEYOND_DRAIN_MS);
   logger.info({ node: signs.nodeId }, 'the socket node can take sockets');
   return {
     name: 'realtime',
