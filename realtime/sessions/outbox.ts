@@ -2,41 +2,53 @@
 // that does not read must cost itself its connection, not the node its memory.
 import type { Socket } from 'node:net';
 import { LIMITS } from '../../schemas/limits.ts';
+import type { RealtimeMetrics } from '../metrics.ts';
 import type { TurnQueue } from './turn-queue.ts';
 
-export type OutboxDeps = {
-  socket: Socket;
-  turns: TurnQueue;
+/** Whose outbox it is. A socket of its own for each of many thousand: so an owner, not a closure for each call. */
+export type OutboxOwner = {
   /** Called once, when more than LIMITS.socketQueueBytes wait. What waited here is dropped; nothing is taken any more. */
-  onOverflow: () => void;
-  onWritten: (bytes: number) => void;
+  overflowed(): void;
 };
+
+/** What all sockets of the node share. */
+export type OutboxNode = { turns: TurnQueue; metrics: Pick<RealtimeMetrics, 'written'> };
 
 /** Up to this many bytes several pieces are copied into one: cheaper than a vectored write of many small ones. */
 const COPY_BYTES = 64 * 1024;
+const NOTHING: readonly Buffer[] = [];
 
 export class Outbox {
-  readonly #deps: OutboxDeps;
-  #pieces: Buffer[] = [];
+  readonly #socket: Socket;
+  readonly #owner: OutboxOwner;
+  readonly #node: OutboxNode;
+  /** One array for all that have nothing waiting. */
+  #pieces: readonly Buffer[] = NOTHING;
   #bytes = 0;
   #closed = false;
 
-  constructor(deps: OutboxDeps) {
-    this.#deps = deps;
+  constructor(socket: Socket, owner: OutboxOwner, node: OutboxNode) {
+    this.#socket = socket;
+    this.#owner = owner;
+    this.#node = node;
   }
 
   get queuedBytes(): number {
-    return this.#bytes + this.#deps.socket.writableLength;
+    return this.#bytes + this.#socket.writableLength;
   }
 
   push(bytes: Buffer): void {
     if (this.#closed) return;
-    if (this.#pieces.length === 0) this.#deps.turns.addSocket(this);
-    this.#pieces.push(bytes);
+    if (this.#pieces.length === 0) {
+      this.#node.turns.addSocket(this);
+      this.#pieces = [bytes];
+    } else {
+      (this.#pieces as Buffer[]).push(bytes);
+    }
     this.#bytes += bytes.length;
     if (this.queuedBytes > LIMITS.socketQueueBytes) {
       this.close();
-      this.#deps.onOverflow();
+      this.#owner.overflowed();
     }
   }
 
@@ -44,11 +56,11 @@ export class Outbox {
     const pieces = this.#pieces;
     if (pieces.length === 0) return;
     const bytes = this.#bytes;
-    this.#pieces = [];
+    this.#pieces = NOTHING;
     this.#bytes = 0;
-    const { socket } = this.#deps;
+    const socket = this.#socket;
     if (!socket.writable) return;
-    this.#deps.onWritten(bytes);
+    this.#node.metrics.written(bytes);
     const [first] = pieces;
     if (first && pieces.length === 1) {
       socket.write(first);
@@ -64,7 +76,7 @@ export class Outbox {
   /** Takes nothing any more and drops what waits; `flush` first to send it. */
   close(): void {
     this.#closed = true;
-    this.#pieces = [];
+    this.#pieces = NOTHING;
     this.#bytes = 0;
   }
 }

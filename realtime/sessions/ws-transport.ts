@@ -6,19 +6,16 @@ import { CLOSE_CODES, type CloseName } from '../../schemas/close-codes.ts';
 import type { AnswerFrame } from '../../schemas/wire.ts';
 import { type EncodedFrame, type FrameBatch, textToWsBytes } from '../frames/encoded-frame.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
-import { Outbox } from './outbox.ts';
+import { Outbox, type OutboxNode } from './outbox.ts';
 import type { Answer, Reply, Transport } from './transport.ts';
-import type { TurnQueue } from './turn-queue.ts';
 
-export type WsTransportDeps = {
-  ws: WebSocket;
-  /** The TCP socket of the WebSocket, from its upgrade. */
-  socket: Socket;
-  turns: TurnQueue;
-  metrics: RealtimeMetrics;
+export type WsTransportOwner = {
   /** Called once, as soon as the transport takes nothing any more; the TCP connection may linger. */
-  onClosed: () => void;
+  transportClosed(): void;
 };
+
+/** What all sockets of the node share. */
+export type WsTransportNode = OutboxNode & { metrics: RealtimeMetrics };
 
 const PING_FRAME = Buffer.from([0x89, 0x00]);
 /** Pings in a row without a sign of life after which the socket is dead. */
@@ -26,18 +23,23 @@ const MAX_SILENT_PINGS = 2;
 
 export class WsTransport implements Transport {
   readonly kind = 'ws';
-  readonly #deps: WsTransportDeps;
+  readonly #ws: WebSocket;
+  readonly #owner: WsTransportOwner;
+  readonly #node: WsTransportNode;
   readonly #outbox: Outbox;
   #silentPings = 0;
   #isClosed = false;
 
-  constructor(deps: WsTransportDeps) {
-    this.#deps = deps;
-    this.#outbox = new Outbox({
-      ...deps,
-      onOverflow: () => this.close('slowConsumer'),
-      onWritten: (bytes) => deps.metrics.written(bytes),
-    });
+  /** `socket`: the TCP socket of the WebSocket, from its upgrade. */
+  constructor(ws: WebSocket, socket: Socket, owner: WsTransportOwner, node: WsTransportNode) {
+    this.#ws = ws;
+    this.#owner = owner;
+    this.#node = node;
+    this.#outbox = new Outbox(socket, this, node);
+  }
+
+  overflowed(): void {
+    this.close('slowConsumer');
   }
 
   send(frame: EncodedFrame): void {
@@ -60,25 +62,25 @@ export class WsTransport implements Transport {
   }
 
   pauseReading(): void {
-    this.#deps.ws.pause();
+    this.#ws.pause();
   }
 
   resumeReading(): void {
-    this.#deps.ws.resume();
+    this.#ws.resume();
   }
 
   close(name: CloseName): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#deps.metrics.closed(name);
-    const { ws } = this.#deps;
+    this.#node.metrics.closed(name);
+    const ws = this.#ws;
     this.#outbox.flush();
     this.#outbox.close();
     // A paused socket would never see the client's answer to the close frame.
     ws.resume();
     const { code, reason } = CLOSE_CODES[name];
     ws.close(code, reason);
-    this.#deps.onClosed();
+    this.#owner.transportClosed();
   }
 
   /** The client has closed, or the connection broke. */
@@ -86,7 +88,7 @@ export class WsTransport implements Transport {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#outbox.close();
-    this.#deps.onClosed();
+    this.#owner.transportClosed();
   }
 
   /** The client has said something. */
