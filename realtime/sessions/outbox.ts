@@ -3,22 +3,23 @@
 import type { Socket } from 'node:net';
 import { LIMITS } from '../../schemas/limits.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
+import type { Backlog, Backlogged } from './backlog.ts';
 import type { TurnQueue } from './turn-queue.ts';
 
 /** Whose outbox it is. A socket of its own for each of many thousand: so an owner, not a closure for each call. */
 export type OutboxOwner = {
-  /** Called once, when more than LIMITS.socketQueueBytes wait. What waited here is dropped; nothing is taken any more. */
+  /** Called once, when more than LIMITS.socketQueueBytes wait, or too much for the node. What waited here is dropped. */
   overflowed(): void;
 };
 
 /** What all sockets of the node share. */
-export type OutboxNode = { turns: TurnQueue; metrics: Pick<RealtimeMetrics, 'written'> };
+export type OutboxNode = { turns: TurnQueue; backlog: Backlog; metrics: Pick<RealtimeMetrics, 'written'> };
 
 /** Up to this many bytes several pieces are copied into one: cheaper than a vectored write of many small ones. */
 const COPY_BYTES = 64 * 1024;
 const NOTHING: readonly Buffer[] = [];
 
-export class Outbox {
+export class Outbox implements Backlogged {
   readonly #socket: Socket;
   readonly #owner: OutboxOwner;
   readonly #node: OutboxNode;
@@ -46,10 +47,14 @@ export class Outbox {
       (this.#pieces as Buffer[]).push(bytes);
     }
     this.#bytes += bytes.length;
-    if (this.queuedBytes > LIMITS.socketQueueBytes) {
-      this.close();
-      this.#owner.overflowed();
-    }
+    this.#node.turns.grew(bytes.length);
+    if (this.queuedBytes > LIMITS.socketQueueBytes) this.overflow();
+  }
+
+  overflow(): void {
+    if (this.#closed) return;
+    this.close();
+    this.#owner.overflowed();
   }
 
   flush(): void {
@@ -61,6 +66,12 @@ export class Outbox {
     const socket = this.#socket;
     if (!socket.writable) return;
     this.#node.metrics.written(bytes);
+    if (!this.#write(pieces, bytes)) this.#node.backlog.add(this);
+  }
+
+  /** Whether the system took all of it at once. */
+  #write(pieces: readonly Buffer[], bytes: number): boolean {
+    const socket = this.#socket;
     const [first] = pieces;
     if (first && pieces.length === 1) {
       socket.write(first);
@@ -71,6 +82,7 @@ export class Outbox {
       for (const piece of pieces) socket.write(piece);
       socket.uncork();
     }
+    return socket.writableLength === 0;
   }
 
   /** Takes nothing any more and drops what waits; `flush` first to send it. */

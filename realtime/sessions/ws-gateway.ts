@@ -7,12 +7,14 @@ import { bearerToken, type Identity, type TokenFault } from '../../platform/auth
 import { LIMITS } from '../../schemas/limits.ts';
 import { BOUNDS } from '../bounds.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
+import type { Backlog } from './backlog.ts';
 import type { SessionDeps } from './session.ts';
 import type { TurnQueue } from './turn-queue.ts';
 import { ConnectedWebSocket, WsConnection, type WsConnectionNode } from './ws-connection.ts';
 
 export type WsGatewayDeps = SessionDeps & {
   turns: TurnQueue;
+  backlog: Backlog;
   metrics: RealtimeMetrics;
   /** Upgrades to this path prefix belong to socket.io. */
   socketIoPath: string;
