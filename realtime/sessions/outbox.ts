@@ -10,6 +10,8 @@ import type { TurnQueue } from './turn-queue.ts';
 export type OutboxOwner = {
   /** Called once, when more than LIMITS.socketQueueBytes wait, or too much for the node. What waited here is dropped. */
   overflowed(): void;
+  /** Whether bytes may still follow what was written by others into the same TCP socket. */
+  mayWrite(): boolean;
 };
 
 /** What all sockets of the node share. */
@@ -63,8 +65,7 @@ export class Outbox implements Backlogged {
     const bytes = this.#bytes;
     this.#pieces = NOTHING;
     this.#bytes = 0;
-    const socket = this.#socket;
-    if (!socket.writable) return;
+    if (!this.#socket.writable || !this.#owner.mayWrite()) return;
     this.#node.metrics.written(bytes);
     if (!this.#write(pieces, bytes)) this.#node.backlog.add(this);
   }

@@ -59,6 +59,10 @@ export class SseTransport implements Transport, OutboxOwner {
     this.close('slowConsumer');
   }
 
+  mayWrite(): boolean {
+    return true;
+  }
+
   get hasBegun(): boolean {
     return this.#hasBegun;
   }

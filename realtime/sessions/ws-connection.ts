@@ -10,6 +10,7 @@ import { BOUNDS } from '../bounds.ts';
 import { encodeFrame } from '../frames/encoded-frame.ts';
 import { parseFrame } from './parse-frame.ts';
 import { rejectionToError, Session, type SessionDeps } from './session.ts';
+import { closeNameOfFault } from './ws-faults.ts';
 import { WsTransport, type WsTransportNode, type WsTransportOwner } from './ws-transport.ts';
 
 /** What all connections of the node share: each of many thousand idle ones should hold next to nothing of its own. */
@@ -45,7 +46,8 @@ export class WsConnection implements WsTransportOwner {
     this.transport = new WsTransport(ws, socket, this, node);
     ws.connection = this;
     ws.on('message', onMessage);
-    ws.on('pong', onPong);
+    ws.on('ping', onControl);
+    ws.on('pong', onControl);
     ws.on('close', onClose);
     ws.on('error', onError);
   }
@@ -91,8 +93,8 @@ export class WsConnection implements WsTransportOwner {
 
   /** `ws` closes the socket itself after a fault of the protocol (1002, 1007, 1009 …); its end follows. */
   failed(error: Error): void {
-    const { code } = error as { code?: unknown };
-    if (code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') this.#node.metrics.closed('frameTooBig');
+    const name = closeNameOfFault(error);
+    if (name !== null) this.#node.metrics.closed(name);
     this.transport.closedByPeer();
   }
 
@@ -156,8 +158,8 @@ function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
   connectionOf(this)?.receive(data, isBinary);
 }
 
-function onPong(this: WebSocket): void {
-  connectionOf(this)?.transport.heard();
+function onControl(this: WebSocket): void {
+  connectionOf(this)?.transport.heardControl();
 }
 
 function onClose(this: WebSocket): void {

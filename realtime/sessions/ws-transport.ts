@@ -1,9 +1,10 @@
 // A bare WebSocket as a transport. Outgoing frames are finished bytes that go straight to the TCP socket: `ws` itself would frame
 // and write each of them for each socket. It still reads, pings and closes; what it writes goes to the same TCP socket in order.
 import type { Socket } from 'node:net';
-import type { WebSocket } from 'ws';
+import { WebSocket } from 'ws';
 import { CLOSE_CODES, type CloseName } from '../../schemas/close-codes.ts';
 import type { AnswerFrame } from '../../schemas/wire.ts';
+import { BOUNDS } from '../bounds.ts';
 import { type EncodedFrame, type FrameBatch, textToWsBytes } from '../frames/encoded-frame.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
 import { Outbox, type OutboxNode } from './outbox.ts';
@@ -28,6 +29,8 @@ export class WsTransport implements Transport {
   readonly #node: WsTransportNode;
   readonly #outbox: Outbox;
   #silentPings = 0;
+  /** Since the last checkAlive. */
+  #controlFrames = 0;
   #isClosed = false;
 
   /** `socket`: the TCP socket of the WebSocket, from its upgrade. */
@@ -40,6 +43,11 @@ export class WsTransport implements Transport {
 
   overflowed(): void {
     this.close('slowConsumer');
+  }
+
+  /** `ws` writes pongs and the close frame by itself, whole and at once; nothing may follow a close frame (RFC 6455 §5.5.1). */
+  mayWrite(): boolean {
+    return this.#ws.readyState === WebSocket.OPEN;
   }
 
   send(frame: EncodedFrame): void {
@@ -96,8 +104,16 @@ export class WsTransport implements Transport {
     this.#silentPings = 0;
   }
 
+  /** The client has sent a ping or a pong. `ws` answers pings by itself, so a flood of them has to end somewhere. */
+  heardControl(): void {
+    this.heard();
+    this.#controlFrames += 1;
+    if (this.#controlFrames > BOUNDS.controlFrames) this.close('tooManyControlFrames');
+  }
+
   checkAlive(): void {
     if (this.#isClosed) return;
+    this.#controlFrames = 0;
     if (this.#silentPings >= MAX_SILENT_PINGS) {
       this.close('heartbeatLost');
       return;
