@@ -27,6 +27,8 @@ class Client {
   readonly heard = new Set<string>();
   readonly closes: number[] = [];
   readonly waits: number[] = [];
+  /** How much was confirmed when its first node had gone. */
+  confirmedBefore = 0;
   version: number | undefined;
   #socket: ChatSocket | null = null;
   readonly #world: RealtimeWorld;
@@ -48,6 +50,7 @@ class Client {
     socket.socket.on('message', () => this.#take(socket));
     socket.socket.on('close', (code) => {
       this.closes.push(code);
+      this.confirmedBefore = this.confirmed.length;
       if (code === CLOSE_CODES.draining.code) void this.open();
     });
     const after = this.version === undefined ? {} : { after: this.version };
@@ -116,7 +119,7 @@ describe('draining', () => {
     const talks = clients.map(async (client) => {
       for (let index = 0; index < MESSAGES; index++) await client.say(`${client.userId}-${index}`);
     });
-    await Promise.race(talks);
+    while (!clients.some(({ confirmed }) => confirmed.length > 0)) await new Promise(setImmediate);
     await leaving.stop();
     await Promise.all(talks);
     const perRoom = CLIENTS_PER_ROOM * MESSAGES;
@@ -124,11 +127,18 @@ describe('draining', () => {
     while (!hasAll()) await new Promise(setImmediate);
     for (const [index, client] of clients.entries()) {
       const first = firstVersion[index] ?? 0;
-      assert.deepEqual(client.versions, Array.from({ length: perRoom }, (_, offset) => first + 1 + offset));
+      assert.deepEqual(
+        client.versions,
+        Array.from({ length: perRoom }, (_, offset) => first + 1 + offset),
+      );
       assert.deepEqual(client.closes, [CLOSE_CODES.draining.code]);
       assert.equal(client.waits.length, 1);
       assert.ok(client.confirmed.every((commandId) => client.heard.has(commandId)));
     }
+    assert.ok(
+      clients.some(({ confirmedBefore }) => confirmedBefore < MESSAGES),
+      'the node went while they talked',
+    );
     // 240 sockets in portions of 100: nobody was in a hurry to come back in the same moment.
     assert.ok(new Set(clients.flatMap(({ waits }) => waits)).size > 50);
   }).timeout(60_000);
@@ -143,7 +153,10 @@ describe('draining', () => {
     };
     const node = await world.openNode({ commands });
     const roomId = await world.room('ada');
-    const [ada, idle] = [await openSocket(node.url, world.token('ada')), await openSocket(node.url, world.token('ada'))];
+    const [ada, idle] = [
+      await openSocket(node.url, world.token('ada')),
+      await openSocket(node.url, world.token('ada')),
+    ];
     atEnd.push(() => [ada, idle].map(({ socket }) => socket.terminate()));
     await ada.ask(CLIENT_FRAMES.joinRoom, { roomId });
     const answer = ada.ask(CLIENT_FRAMES.sendMessage, { roomId, message: 'on its way' });

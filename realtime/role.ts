@@ -24,8 +24,9 @@ import { LogTail } from './log-tail.ts';
 import { createRealtimeMetrics } from './metrics.ts';
 import { NodeSigns } from './rooms/node-signs.ts';
 import type { RoomSource } from './rooms/room-source.ts';
-import type { SessionDeps } from './sessions/session.ts';
+import { Backlog } from './sessions/backlog.ts';
 import type { DrainDeps } from './sessions/drain.ts';
+import type { SessionDeps } from './sessions/session.ts';
 import { SocketIoGateway } from './sessions/socket-io-gateway.ts';
 import { SseGateway } from './sessions/sse-gateway.ts';
 import { createSseRoute } from './sessions/sse-route.ts';
@@ -83,11 +84,13 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
     rooms: hub.roomCount,
     partitions: tail.partitionCount,
     tailLag: tail.lag(),
+    backlogBytes: backlog.bytes,
   }));
   const signs = new NodeSigns({ ...deps, nodeId: deps.ids.next() });
   await signs.open();
   lifecycle.add('realtime signs', async () => signs.stop());
   const turns = new TurnQueue();
+  const backlog = new Backlog();
   const tail: LogTail = new LogTail({
     ...deps,
     wants: (stream) => hub.wants(stream),
@@ -114,6 +117,7 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
     ...settings,
     turns,
     draining,
+    backlog,
     socketIoPath: SOCKET_IO_PATH,
     otherSockets: () => socketIo.socketCount + streams.socketCount,
   });
@@ -130,6 +134,7 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
     ...settings,
     turns,
     draining,
+    backlog,
     otherSockets: () => webSockets.socketCount + socketIo.socketCount,
   });
   const tick = (): void => {
@@ -137,13 +142,18 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
     tokenClock.tick();
     webSockets.tick();
     streams.tick();
+    backlog.tick();
   };
   const timer = setInterval(tick, TICK_MS);
   const stopSockets = async (): Promise<void> => {
-    await Promise.all([webSockets.stop(), socketIo.stop(), streams.stop()]);
-    clearInterval(timer);
+    try {
+      await Promise.all([webSockets.stop(), socketIo.stop(), streams.stop()]);
+    } finally {
+      clearInterval(timer);
+    }
   };
-  lifecycle.add('realtime sockets', stopSockets, settings.drainMs + STOP_BEYOND_DRAIN_MS);
+  const stopMs = settings.drainMs + STOP_BEYOND_DRAIN_MS;
+  lifecycle.add('realtime sockets', stopSockets, stopMs);
   logger.info({ node: signs.nodeId }, 'the socket node can take sockets');
   return {
     name: 'realtime',
@@ -154,6 +164,7 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
     },
     // A port that is not the sockets' own waits for its requests to end when it closes, and streams do not end by themselves.
     onClosing: () => streams.stop(),
+    closingMs: stopMs,
     attach(server) {
       webSockets.attach(server);
       socketIo.attach(server);

@@ -88,10 +88,10 @@ describe('draining', () => {
 
   it('RT-89 who does not go away after the close frame is waited for for a bounded time', async () => {
     const { deps, now } = open(0);
-    await untilGone({ size: 1 }, deps);
+    await untilGone({ size: () => 1 }, deps);
     assert.ok(now() >= BOUNDS.goodbyeMs);
     const gone = open(0);
-    await untilGone({ size: 0 }, gone.deps);
+    await untilGone({ size: () => 0 }, gone.deps);
     assert.equal(gone.now(), 0);
   });
 });

@@ -40,8 +40,8 @@ export async function drain(sockets: readonly Leaving[], deps: DrainDeps): Promi
 }
 
 /** Resolves when nothing lingers any more, at the latest after BOUNDS.goodbyeMs. */
-export async function untilGone(lingering: { readonly size: number }, deps: Pick<DrainDeps, 'pause'>): Promise<void> {
-  for (let waitedMs = 0; lingering.size > 0 && waitedMs < BOUNDS.goodbyeMs; waitedMs += LOOK_MS) {
+export async function untilGone(lingering: { size: () => number }, deps: Pick<DrainDeps, 'pause'>): Promise<void> {
+  for (let waitedMs = 0; lingering.size() > 0 && waitedMs < BOUNDS.goodbyeMs; waitedMs += LOOK_MS) {
     await deps.pause(LOOK_MS);
   }
 }

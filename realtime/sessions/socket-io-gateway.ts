@@ -8,7 +8,7 @@ import { REJECTIONS, type RejectionCode } from '../../schemas/rejections.ts';
 import { CLIENT_FRAMES } from '../../schemas/wire.ts';
 import { BOUNDS } from '../bounds.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
-import { type DrainDeps, drain } from './drain.ts';
+import { type DrainDeps, drain, untilGone } from './drain.ts';
 import { Session, type SessionDeps } from './session.ts';
 import { SocketIoTransport } from './socket-io-transport.ts';
 import type { Answer, Reply } from './transport.ts';
@@ -77,8 +77,11 @@ export class SocketIoGateway {
   async stop(): Promise<void> {
     this.#isDraining = true;
     await drain([...this.#sessions], this.#deps.draining);
+    // A client that polls takes its last words with its next poll; the engine would throw them away.
+    const { engine } = this.#io;
+    if (this.#isAttached) await untilGone({ size: () => engine.clientsCount }, this.#deps.draining);
     // Not io.close(), which would close the HTTP server as well; that is its owner's.
-    if (this.#isAttached) this.#io.engine.close();
+    if (this.#isAttached) engine.close();
   }
 
   #isFull(): boolean {

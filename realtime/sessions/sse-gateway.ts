@@ -8,6 +8,7 @@ import { type Rejection, reject } from '../../schemas/rejections.ts';
 import { BOUNDS } from '../bounds.ts';
 import type { Hub } from '../hub.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
+import type { Backlog } from './backlog.ts';
 import { type DrainDeps, drain, untilGone } from './drain.ts';
 import { SseStream } from './sse-stream.ts';
 import type { TokenClock } from './token-clock.ts';
@@ -16,6 +17,7 @@ import type { TurnQueue } from './turn-queue.ts';
 export type SseGatewayDeps = {
   hub: Hub;
   turns: TurnQueue;
+  backlog: Backlog;
   metrics: RealtimeMetrics;
   logger: Logger;
   joinLimit: RateLimit;
@@ -84,7 +86,7 @@ export class SseGateway {
       this.#wheel.flatMap((spoke) => [...spoke]),
       draining,
     );
-    await untilGone(this.#lingering, draining);
+    await untilGone({ size: () => this.#lingering.size }, draining);
     for (const socket of this.#lingering.keys()) socket.destroy();
   }
 
