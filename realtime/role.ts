@@ -68,16 +68,19 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
     partitions: tail.partitionCount,
     tailLag: tail.lag(),
   }));
-  const signs = new NodeSigns({ ...deps, nodeId: deps.ids.next() });
-  await signs.open();
-  lifecycle.add('realtime signs', async () => signs.stop());
+  const signs = new NodeSigns({
+    ...deps,
+    nodeId: deps.ids.next(),
+    restore: () => hub.restorePresence(),
+    lookAgain: () => hub.lookAgain(),
+  });
   const turns = new TurnQueue();
   const tail: LogTail = new LogTail({
     ...deps,
     wants: (stream) => hub.wants(stream),
     onEvent: (event) => hub.accept(event),
   });
-  const hub = new Hub({
+  const hub: Hub = new Hub({
     ...deps,
     ...settings,
     metrics,
@@ -88,6 +91,8 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
     pause: (ms) => pause(ms),
     partitions: deps.eventLog.partitions,
   });
+  await signs.open();
+  lifecycle.add('realtime signs', () => signs.stop());
   lifecycle.add('realtime rooms', async () => hub.stop());
   lifecycle.run('realtime tail', tail);
   const sessionDeps: SessionDeps = { ...deps, ...rateLimits(deps.writeLimit), hub, metrics, now };

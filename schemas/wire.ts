@@ -1,6 +1,8 @@
 // The frames of the WebSocket and the shapes of the JSON that both REST and WebSocket speak. The names are the integration
 // guide's; what stands below a "beyond the guide" comment is ours.
 
+import type { PresentUser } from './presence.ts';
+
 /** Client → server. A frame with `ref` gets {ref, data} or {ref, error: {code, message}}. */
 export const CLIENT_FRAMES = {
   auth: 'auth',
@@ -29,6 +31,8 @@ export const SERVER_FRAMES = {
   memberInvited: 'member-invited',
   memberJoined: 'member-joined',
   memberLeft: 'member-left',
+  // Beyond the guide: who is there, as changes.
+  presence: 'presence',
 } as const;
 export type ServerFrameName = (typeof SERVER_FRAMES)[keyof typeof SERVER_FRAMES];
 
@@ -71,6 +75,19 @@ export type RoomView = {
 };
 
 export type MemberView = { userId: string; username: string; role: 'owner' | 'member'; joinedAt: string };
+
+/**
+ * Who is present in a room. To who joins: with `members`, all who are present. To the others: who came and who went since the last
+ * one. A room that is `large` has the count alone. `count` is the number of users present after the frame's changes.
+ */
+export type PresenceData = {
+  roomId: string;
+  count: number;
+  large: boolean;
+  members?: PresentUser[];
+  joined: PresentUser[];
+  left: PresentUser[];
+};
 
 /** Data of every frame that shows a room event other than a message. */
 export type RoomEventData = { roomId: string; version: number; userId: string; username: string; timestamp: string };
