@@ -1,5 +1,6 @@
 // A server frame as bytes. A frame is encoded once, however many sockets get it: system calls and copies are what delivery costs,
 // so the bytes are shared and the frames of one event-loop turn are joined once a room (see ../sessions/turn-queue.ts).
+import type { ServerFrameData } from '../../schemas/server-frames.ts';
 import type { ServerFrameName } from '../../schemas/wire.ts';
 
 export type EncodedFrame = {
@@ -25,10 +26,12 @@ export type FrameBatch = {
   readonly wsBytes: Buffer;
 };
 
-export function encodeFrame(name: ServerFrameName, data: object): EncodedFrame {
+/** `data` is what schemas/server-frames.ts says of that name. */
+export function encodeFrame<Name extends ServerFrameName>(name: Name, data: ServerFrameData<Name>): EncodedFrame {
   return encodeFrameJson(name, JSON.stringify(data));
 }
 
+/** `json` must be what the frame's data is as JSON; nothing looks at it. */
 export function encodeFrameJson(name: ServerFrameName, json: string): EncodedFrame {
   return { name, json, wsBytes: textToWsBytes(`{"event":"${name}","data":${json}}`), socketIo: null };
 }

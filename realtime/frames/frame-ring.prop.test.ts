@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { SERVER_FRAMES } from '../../schemas/wire.ts';
-import { encodeFrame } from './encoded-frame.ts';
+import { encodeFrameJson } from './encoded-frame.ts';
 import { FrameRing } from './frame-ring.ts';
 
 describe('the ring of newest frames (laws)', () => {
@@ -18,7 +18,10 @@ describe('the ring of newest frames (laws)', () => {
           const frames = sizes.map((size, index) =>
             size === null
               ? null
-              : encodeFrame(SERVER_FRAMES.roomArchived, { version: start + 1 + index, pad: 'x'.repeat(size) }),
+              : encodeFrameJson(
+                  SERVER_FRAMES.roomArchived,
+                  JSON.stringify({ version: start + 1 + index, pad: 'x'.repeat(size) }),
+                ),
           );
           frames.forEach((frame, index) => {
             ring.push(start + 1 + index, frame);

@@ -1,4 +1,6 @@
 // A client's session as a room sees it.
+import type { ClientFrameAnswer } from '../../schemas/client-frames.ts';
+import type { CLIENT_FRAMES } from '../../schemas/wire.ts';
 import type { Transport } from '../sessions/transport.ts';
 
 export type Participant = {
@@ -12,4 +14,4 @@ export type Participant = {
 };
 
 /** The room has been joined, and everything up to `version` has been sent. */
-export type Joined = { roomId: string; version: number };
+export type Joined = ClientFrameAnswer<typeof CLIENT_FRAMES.joinRoom>;
