@@ -3,8 +3,10 @@
 // A node's sign of life is in the set NODES_KEY for as long as it is renewed. Each room has a set of entries, one per user and
 // node. A node puts its sign there only when all its entries are there too, so: an entry counts while its node's sign is there,
 // and what has no entry is not there as far as that node goes.
+import type { z } from 'zod';
+import type { PresentView } from './wire.ts';
 
-export type PresentUser = { userId: string; username: string };
+export type PresentUser = z.output<typeof PresentView>;
 export type PresenceEntry = PresentUser & { node: string };
 
 /** The set with the signs of life of all nodes. */

@@ -4,8 +4,6 @@
 // service runs, only in tests.
 import { z } from 'zod';
 
-import type { PresentUser } from './presence.ts';
-
 /** Client → server. A frame with `ref` gets {ref, data} or {ref, error: {code, message}}. */
 export const CLIENT_FRAMES = {
   auth: 'auth',
@@ -110,18 +108,12 @@ export const MemberView = z
   .describe('Somebody who may speak in a room.');
 export type MemberView = z.output<typeof MemberView>;
 
-/**
- * Who is present in a room. To who joins: with `members`, all who are present. To the others: who came and who went since the last
- * one. A room that is `large` has the count alone. `count` is the number of users present after the frame's changes.
- */
-export type PresenceData = {
-  roomId: string;
-  count: number;
-  large: boolean;
-  members?: PresentUser[];
-  joined: PresentUser[];
-  left: PresentUser[];
-};
+export const PresentView = z
+  .strictObject({
+    userId: z.string().describe('Id of the user.'),
+    username: z.string().describe('Name of that user as their token had it.'),
+  })
+  .describe('A user with a socket that has joined the room.');
 
 /** Data of every frame that shows a room event other than a message. */
 export const RoomEventData = z

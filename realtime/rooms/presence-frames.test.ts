@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { LIMITS } from '../../schemas/limits.ts';
 import type { PresentUser } from '../../schemas/presence.ts';
-import type { PresenceData } from '../../schemas/wire.ts';
+import type { ServerFrameData } from '../../schemas/server-frames.ts';
 import { HeardParticipant } from '../../tests/support/heard-transport.ts';
 import type { EncodedFrame } from '../frames/encoded-frame.ts';
 import { PresenceFrames } from './presence-frames.ts';
+
+type PresenceData = ServerFrameData<'presence'>;
 
 const userNamed = (userId: string): PresentUser => ({ userId, username: `the ${userId}` });
 

@@ -8,7 +8,8 @@
  */
 import { LIMITS } from '../../schemas/limits.ts';
 import type { PresentUser } from '../../schemas/presence.ts';
-import { type PresenceData, SERVER_FRAMES } from '../../schemas/wire.ts';
+import type { ServerFrameData } from '../../schemas/server-frames.ts';
+import { SERVER_FRAMES } from '../../schemas/wire.ts';
 import { type EncodedFrame, encodeFrame } from '../frames/encoded-frame.ts';
 import type { Participant } from './participant.ts';
 
@@ -143,7 +144,7 @@ export class PresenceFrames {
     for (const session of sessions) if (this.#deps.isLive(session)) session.transport.send(frame);
   }
 
-  #encode(data: Omit<PresenceData, 'roomId'>): EncodedFrame {
+  #encode(data: Omit<ServerFrameData<typeof SERVER_FRAMES.presence>, 'roomId'>): EncodedFrame {
     return encodeFrame(SERVER_FRAMES.presence, { roomId: this.#deps.roomId, ...data });
   }
 }
