@@ -1,5 +1,5 @@
 // Who is present in a room, from what the socket nodes keep in the shared expiring sets (schemas/presence.ts): the entries of those
-// nodes whose sign of life is there. Right within BOUNDS.nodeSilentMs of a node's death, without knowing any node.
+// nodes whose sign of life is there. A sign expires within seconds of its node's death.
 import type { Clock } from '../platform/clock.ts';
 import { type ExpiringSets, ExpiringSetsUnavailableError } from '../platform/expiring-sets.ts';
 import { Problem } from '../platform/http-app.ts';
