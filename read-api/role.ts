@@ -3,12 +3,15 @@ import type { TokenVerifier } from '../platform/auth.ts';
 import { authenticate } from '../platform/authenticate.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { ExpiringSets } from '../platform/expiring-sets.ts';
+import { fixedJsonRoute } from '../platform/fixed-json-route.ts';
 import type { Lifecycle } from '../platform/lifecycle.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Metrics } from '../platform/metrics.ts';
+import { mount } from '../platform/mount.ts';
 import type { Role } from '../platform/role.ts';
 import type { WrittenPositions } from '../platform/written-positions.ts';
 import type { RoomCache } from '../projections/cache/room-cache.ts';
+import { CODES_PATH, codesDocument } from '../schemas/codes-document.ts';
 import { LIMITS } from '../schemas/limits.ts';
 import { createActiveMarks } from './active-marks.ts';
 import { freshQueries } from './fresh-queries.ts';
@@ -20,7 +23,6 @@ import type { Queries } from './queries/queries.ts';
 import { createAsOfRoutes } from './routes/as-of.ts';
 import { createMessageRoutes } from './routes/messages.ts';
 import { waitForPosition } from './routes/min-position.ts';
-import { mount } from './routes/mount.ts';
 import { createRoomRoutes } from './routes/rooms.ts';
 import { servePage } from './routes/static-page.ts';
 
@@ -63,7 +65,13 @@ export async function openReadApiRole(deps: ReadApiRoleDeps): Promise<Role> {
   const messages = createMessageRoutes({ before, queries: asked, hotRooms, active, rules: settings, metrics });
   return {
     name: 'read-api',
-    routes: [servePage(WEB_FOLDER), ...mount(rooms), ...mount(asOf), ...mount(messages)],
+    routes: [
+      fixedJsonRoute(CODES_PATH, codesDocument()),
+      servePage(WEB_FOLDER),
+      ...mount(rooms),
+      ...mount(asOf),
+      ...mount(messages),
+    ],
     ready: { history: () => queries.checkpoints() },
   };
 }

@@ -27,12 +27,26 @@ export const BOUNDS = {
   /** Frames that are not understood, in badFrameWindowMs, after which the socket is closed with tooManyBadFrames. */
   badFrames: 20,
   badFrameWindowMs: 10_000,
+  /** Fragments of one message, so also those without a byte; one more closes the socket with tooManyPieces (each costs about 300 bytes). */
+  fragmentsPerMessage: 1_024,
+  /** Pieces in which the network brings one frame; one more closes the socket with tooManyPieces. */
+  chunksPerFrame: 4_096,
+  /** Pings and pongs of a socket between two of the node's own pings; one more closes it with tooManyControlFrames. */
+  controlFrames: 250,
   /** Sockets that have no token yet; a further upgrade without one is answered with 503. */
   unauthenticatedSockets: 2_000,
   /** Milliseconds between pings; a socket that stays silent for two of them is dropped. */
   pingEveryMs: 25_000,
   /** Milliseconds that a closed socket has to answer the close frame before it is cut. */
   closeGraceMs: 5_000,
+  /**
+   * Milliseconds without traffic after which TCP asks a stream of events for a sign of life, ten times once a second; then it is
+   * cut. All of it must fit between two pings: while written bytes are not acknowledged the kernel does not ask.
+   */
+  streamKeepAliveMs: 10_000,
+  /** Milliseconds that a stream of events tells its client to wait before it comes back: at least, and the random while above that. */
+  streamRetryMs: 500,
+  streamRetrySpreadMs: 1_500,
   /** Milliseconds that sockets have to go away when the node drains. */
   drainMs: 3_000,
   /** Milliseconds that a presence entry lasts in the shared set, and between two renewals of it. */
