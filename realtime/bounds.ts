@@ -17,7 +17,12 @@ export const BOUNDS = {
   /** Missed events read from PostgreSQL at once. */
   missedPage: 500,
   /** Bytes waiting for a socket above which no further page of missed events is read for it. */
-  resumeQueueBytes: 1024 * 1024,
+  resumeQueueBytes: 256 * 1024,
+  /** Milliseconds at most between two flushes of what there is to write, and bytes that end such a rest early. */
+  flushRestMs: 5,
+  flushBytes: 1024 * 1024,
+  /** Bytes waiting for all sockets that do not take them at once; beyond it those with most are closed with slowConsumer. */
+  nodeQueueBytes: 1024 * 1024 * 1024,
   /** Milliseconds a resuming socket may stay above that; then it is closed with slowConsumer. */
   resumeStallMs: 20_000,
   /** Milliseconds that a room without sockets is kept, so that a reload of a page costs no read. */

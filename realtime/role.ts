@@ -23,6 +23,7 @@ import { LogTail } from './log-tail.ts';
 import { createRealtimeMetrics } from './metrics.ts';
 import { NodeSigns } from './rooms/node-signs.ts';
 import type { RoomSource } from './rooms/room-source.ts';
+import { Backlog } from './sessions/backlog.ts';
 import type { SessionDeps } from './sessions/session.ts';
 import { SocketIoGateway } from './sessions/socket-io-gateway.ts';
 import { SseGateway } from './sessions/sse-gateway.ts';
@@ -73,6 +74,7 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
     rooms: hub.roomCount,
     partitions: tail.partitionCount,
     tailLag: tail.lag(),
+    backlogBytes: backlog.bytes,
   }));
   const signs = new NodeSigns({
     ...deps,
@@ -81,6 +83,7 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
     lookAgain: () => hub.lookAgain(),
   });
   const turns = new TurnQueue();
+  const backlog = new Backlog();
   const tail: LogTail = new LogTail({
     ...deps,
     wants: (stream) => hub.wants(stream),
@@ -106,6 +109,7 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
     ...sessionDeps,
     ...settings,
     turns,
+    backlog,
     socketIoPath: SOCKET_IO_PATH,
     otherSockets: () => socketIo.socketCount + streams.socketCount,
   });
@@ -120,6 +124,7 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
     ...sessionDeps,
     ...settings,
     turns,
+    backlog,
     random: Math.random,
     otherSockets: () => webSockets.socketCount + socketIo.socketCount,
   });
@@ -128,6 +133,7 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
     webSockets.tick();
     socketIo.tick();
     streams.tick();
+    backlog.tick();
   };
   const timer = setInterval(tick, TICK_MS);
   lifecycle.add('realtime sockets', async () => {
