@@ -106,6 +106,7 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
     otherSockets: () => webSockets.socketCount,
   });
   const tick = (): void => {
+    tail.tick(now());
     hub.tick();
     webSockets.tick();
     socketIo.tick();

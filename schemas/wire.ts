@@ -22,7 +22,8 @@ export const SERVER_FRAMES = {
   typing: 'typing',
   stopTyping: 'stop-typing',
   error: 'error',
-  // Beyond the guide: one frame per further room event.
+  // Beyond the guide: how far a room is, and one frame per further room event.
+  heartbeat: 'heartbeat',
   roomCreated: 'room-created',
   roomDetailsChanged: 'room-details-changed',
   roomArchived: 'room-archived',

@@ -61,10 +61,10 @@ export class Room {
     return this.#opened;
   }
 
-  async join(session: Participant, after: number | undefined): Promise<Joined | Rejection> {
+  async join(session: Participant, after: number | undefined, reset: boolean): Promise<Joined | Rejection> {
     this.#joining += 1;
     try {
-      return (await this.opened()) ?? (await this.feed.join(session, after));
+      return (await this.opened()) ?? (await this.feed.join(session, after, reset));
     } finally {
       this.#joining -= 1;
       this.#emptySince = this.#deps.now();

@@ -48,7 +48,7 @@ async function joinRoom(session: Session, data: unknown, deps: SessionDeps): Pro
   const frame = parseRequest(JoinRoomFrame, data);
   if (isRejection(frame)) return frame;
   const limited = await session.limit(deps.joinLimit);
-  return limited ?? session.inRoomOrder(frame.roomId, () => session.join(frame.roomId, frame.after));
+  return limited ?? session.inRoomOrder(frame.roomId, () => session.join(frame.roomId, frame.after, frame.reset));
 }
 
 async function leaveRoom(session: Session, data: unknown): Promise<object | Rejection> {

@@ -8,6 +8,7 @@ import { REJECTIONS, type RejectionCode } from '../../schemas/rejections.ts';
 import { CLIENT_FRAMES } from '../../schemas/wire.ts';
 import { BOUNDS } from '../bounds.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
+import { beatAll } from './beat-all.ts';
 import { Session, type SessionDeps } from './session.ts';
 import { SocketIoTransport } from './socket-io-transport.ts';
 import type { Answer, Reply } from './transport.ts';
@@ -29,13 +30,18 @@ const ROOM_ID_EVENTS: ReadonlySet<string> = new Set([
   CLIENT_FRAMES.stopTyping,
 ]);
 
-type Connection = { transport: SocketIoTransport; session: Session };
+/** `spoke`: the second of the round in which it has its heartbeats. */
+type Connection = { transport: SocketIoTransport; session: Session; spoke: number };
+
+const SPOKES = BOUNDS.pingEveryMs / 1_000;
 
 export class SocketIoGateway {
   readonly #deps: SocketIoGatewayDeps;
   readonly #io: Server;
   readonly #connections = new Set<Connection>();
   #isAttached = false;
+  #spoke = 0;
+  #nextSpoke = 0;
   #isDraining = false;
 
   constructor(deps: SocketIoGatewayDeps) {
@@ -76,9 +82,13 @@ export class SocketIoGateway {
   /** Once a second: tokens may have run out. */
   tick(): void {
     const now = this.#deps.now();
-    for (const { session, transport } of this.#connections) {
-      if (now >= session.identity.expiresAt) transport.close('tokenExpired');
+    this.#spoke = (this.#spoke + 1) % SPOKES;
+    const due: Session[] = [];
+    for (const connection of this.#connections) {
+      if (now >= connection.session.identity.expiresAt) connection.transport.close('tokenExpired');
+      else if (connection.spoke === this.#spoke) due.push(connection.session);
     }
+    beatAll(due);
   }
 
   async stop(): Promise<void> {
@@ -103,7 +113,9 @@ export class SocketIoGateway {
       },
     });
     const session = new Session(socket.data as Identity, transport, this.#deps);
-    const connection = { transport, session };
+    const spoke = this.#nextSpoke;
+    this.#nextSpoke = (spoke + 1) % SPOKES;
+    const connection = { transport, session, spoke };
     this.#connections.add(connection);
     socket.on('disconnect', () => transport.closedByPeer());
     socket.onAny((event: string, ...args: unknown[]) => receive(session, event, args));

@@ -47,6 +47,12 @@ export class WsConnection {
     return (this.#session?.inFlight ?? 0) > 0;
   }
 
+  /** Asks for a sign of life, and gives one: how far the client's rooms are. Says how many frames that were. */
+  beat(): number {
+    this.transport.checkAlive();
+    return 1 + (this.#session?.beat() ?? 0);
+  }
+
   /** Once a second: a token or its time may have run out. */
   tick(now: number): void {
     if (this.#session === null) {

@@ -7,6 +7,7 @@ import { bearerToken, type Identity, type TokenFault } from '../../platform/auth
 import { LIMITS } from '../../schemas/limits.ts';
 import { BOUNDS } from '../bounds.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
+import { beatAll } from './beat-all.ts';
 import type { SessionDeps } from './session.ts';
 import type { TurnQueue } from './turn-queue.ts';
 import { WsConnection } from './ws-connection.ts';
@@ -72,7 +73,7 @@ export class WsGateway {
   tick(): void {
     const now = this.#deps.now();
     for (const connections of this.#wheel) for (const connection of connections) connection.tick(now);
-    for (const connection of this.#wheel[this.#spoke] ?? []) connection.transport.checkAlive();
+    beatAll(this.#wheel[this.#spoke] ?? []);
     this.#spoke = (this.#spoke + 1) % WHEEL_SPOKES;
   }
 
