@@ -42,15 +42,24 @@ describe('coming back with a version', () => {
     node = await world.openNode();
   }
 
+  async function hasHistory(roomId: string, version: number): Promise<void> {
+    while ((await world.history.roomSnapshot(roomId))?.version !== version) await new Promise(setImmediate);
+  }
+
   /** A room in which that many messages were said behind its first two events. */
   async function roomWith(messages: number): Promise<string> {
     const roomId = await world.room('ada', 'bob');
     for (let index = 0; index < messages; index++) await world.say('ada', roomId, `m${index}`);
+    await hasHistory(roomId, messages + 2);
     return roomId;
   }
 
+  /** Of all frames but heartbeats, which come when they like and repeat what was there. */
   const versions = (socket: ChatSocket): number[] =>
-    socket.frames.map(({ data }) => (data as { version?: number }).version).filter((version) => version !== undefined);
+    socket.frames
+      .filter(({ event }) => event !== SERVER_FRAMES.heartbeat)
+      .map(({ data }) => (data as { version?: number }).version)
+      .filter((version) => version !== undefined);
   const following = (after: number, upTo: number): number[] =>
     Array.from({ length: upTo - after }, (_, index) => after + 1 + index);
 
@@ -92,6 +101,7 @@ describe('coming back with a version', () => {
     const roomId = await roomWith(700);
     // Not only messages: then the newest ones that the room is loaded with do not reach back over it.
     await world.act('eve', { type: 'JoinRoom', roomId });
+    await hasHistory(roomId, 703);
     await restart();
     const { asked } = world.history;
     Object.assign(asked, { roomSnapshot: 0, eventsAfter: 0, checkpoints: 0 });

@@ -20,6 +20,10 @@ function boundedText(maxCodePoints: number, minCodePoints = 1) {
 const id = boundedText(LIMITS.idCodePoints);
 const onBehalfOf = z.strictObject({ userId: id, username: id }).optional();
 const commandId = id.optional();
+const versionText = z
+  .string()
+  .regex(/^\d{1,15}$/, 'must be a version: a whole number')
+  .transform(Number);
 /** The refusal of a text has codes of its own (checkMessageText), so the schema only asks for a string. */
 const messageText = z.string();
 
@@ -66,6 +70,12 @@ export const SendMessageFrame = z.strictObject({
   originalTime: z.iso.datetime({ offset: true }).nullable().optional(),
   commandId,
   onBehalfOf,
+});
+/** A stream of a room's events. A browser that comes back by itself names in Last-Event-ID what it has, beside the URL of its first request. */
+export const RoomEventsRequest = z.strictObject({
+  roomId: id,
+  lastEventId: versionText.optional(),
+  after: versionText.optional(),
 });
 export const AuthFrame = z.strictObject({ token: z.string().max(8_192) });
 

@@ -1,4 +1,4 @@
-// The ports of a process that runs all roles: REST and the page on one, the sockets on another, health and metrics of the
+// The ports of a process that runs all roles: REST, streams of events and the page on one, the sockets on another, health and metrics of the
 // projections on a third.
 import type Koa from 'koa';
 import { closeServer, createHttpApp } from '../../platform/http-app.ts';
@@ -32,15 +32,17 @@ export async function serveRoles(deps: ServeRolesDeps): Promise<void> {
   const { ports, rest, realtime, projections, lifecycle } = deps;
   const health = await openPort(createApp('projections', [projections], deps), ports.projections, 'PROJECTIONS_PORT');
   lifecycle.add('health port', () => closeServer(health));
-  const sockets = await openPort(createApp('realtime', [realtime], deps), ports.realtime, 'REALTIME_PORT');
+  const socketApp = createApp('realtime', [realtime], deps);
+  for (const route of realtime.routes) socketApp.use(route);
+  const sockets = await openPort(socketApp, ports.realtime, 'REALTIME_PORT');
   realtime.attach(sockets);
   // Only stops listening: what is open here are sockets, and the role itself ends those after this.
   lifecycle.add('socket port', async () => void sockets.close());
   const app = createApp('roomlog', [...rest, realtime, projections], deps);
-  for (const route of [...deps.routes, ...rest.flatMap(({ routes }) => routes)]) app.use(route);
+  for (const route of [...deps.routes, ...[...rest, realtime].flatMap(({ routes }) => routes)]) app.use(route);
   const http = await openPort(app, ports.http, 'CHAT_SERVICE_PORT');
   lifecycle.add('http port', () => closeServer(http));
-  for (const role of rest) await openRole(role, lifecycle);
+  for (const role of [realtime, ...rest]) await openRole(role, lifecycle);
 }
 
 function createApp(name: string, roles: readonly Role[], deps: ServeRolesDeps): Koa {

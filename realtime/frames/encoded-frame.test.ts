@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import * as ws from 'ws';
 import { SERVER_FRAMES } from '../../schemas/wire.ts';
-import { encodeFrame, joinFrames, textToWsBytes, toSocketIoPacket } from './encoded-frame.ts';
+import { encodeFrame, encodeFrameJson, joinFrames, textToWsBytes, toSocketIoPacket } from './encoded-frame.ts';
 
 /** What a WebSocket implementation that is not ours reads out of the bytes. */
 async function read(bytes: Buffer, count: number): Promise<string[]> {
@@ -38,7 +38,9 @@ describe('encoded frames', () => {
   });
 
   it('frames that were joined are read as the same frames in order', async () => {
-    const frames = [1, 2, 3].map((version) => encodeFrame(SERVER_FRAMES.roomArchived, { roomId: 'ü', version }));
+    const frames = [1, 2, 3].map((version) =>
+      encodeFrameJson(SERVER_FRAMES.roomArchived, JSON.stringify({ roomId: 'ü', version })),
+    );
     const texts = await read(joinFrames(frames).wsBytes, 3);
     assert.deepEqual(
       texts.map((text) => JSON.parse(text)),
@@ -47,9 +49,9 @@ describe('encoded frames', () => {
   });
 
   it('a single frame is not copied, and a socket.io packet is made once', () => {
-    const frame = encodeFrame(SERVER_FRAMES.ready, { userId: 'ada' });
+    const frame = encodeFrame(SERVER_FRAMES.ready, { userId: 'ada', username: 'Ada' });
     assert.equal(joinFrames([frame]).wsBytes, frame.wsBytes);
     assert.equal(toSocketIoPacket(frame), toSocketIoPacket(frame));
-    assert.equal(toSocketIoPacket(frame).text, '2["ready",{"userId":"ada"}]');
+    assert.equal(toSocketIoPacket(frame).text, '2["ready",{"userId":"ada","username":"Ada"}]');
   });
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { SERVER_FRAMES } from '../../schemas/wire.ts';
-import { encodeFrame } from './encoded-frame.ts';
+import { encodeFrameJson } from './encoded-frame.ts';
 import { FrameBlock } from './frame-block.ts';
 
 /** Texts whose frames have headers of all three lengths. */
@@ -22,7 +22,7 @@ describe('a block of frames (laws)', () => {
         fc.integer({ min: 1, max: 100_000 }),
         (after, texts, skipped, cut, maxBytes) => {
           const frames = texts.map((pad, index) =>
-            pad === null ? null : encodeFrame(SERVER_FRAMES.receiveMessage, { version: after + 1 + index, pad }),
+            pad === null ? null : encodeFrameJson(SERVER_FRAMES.receiveMessage, JSON.stringify(pad), after + 1 + index),
           );
           const block = new FrameBlock(after, frames);
           assert.equal(block.upTo, after + frames.length);

@@ -44,7 +44,12 @@ export class FrameBlock {
     const begin = this.#endOf(from);
     let upTo = Math.min(from + 1, to);
     while (upTo < to && this.#endOf(upTo + 1) - begin <= maxBytes) upTo += 1;
-    return { batch: new BytesBatch(this.#wsBytes.subarray(begin, this.#endOf(upTo))), upTo };
+    return { batch: new PartBatch(this, from, upTo), upTo };
+  }
+
+  /** The bytes of the frames of the versions in (from, to]. */
+  wsBytesOf(from: number, to: number): Buffer {
+    return this.#wsBytes.subarray(this.#endOf(from), this.#endOf(to));
   }
 
   #endOf(version: number): number {
@@ -53,15 +58,22 @@ export class FrameBlock {
 }
 
 /**
- * Frames of which only the bytes are kept. A bare WebSocket needs no more; socket.io, which does, has them read out of the bytes
- * again, which costs less than keeping both for everybody.
+ * Only the bytes of the frames are kept. A bare WebSocket needs no more; other transports, which do, have the frames read out of the
+ * bytes again, which costs less than keeping both for everybody.
  */
-class BytesBatch implements FrameBatch {
+class PartBatch implements FrameBatch {
   readonly wsBytes: Buffer;
+  sseBytes: Buffer | null = null;
+  readonly #block: FrameBlock;
+  readonly #from: number;
+  readonly #upTo: number;
   #frames: EncodedFrame[] | null = null;
 
-  constructor(wsBytes: Buffer) {
-    this.wsBytes = wsBytes;
+  constructor(block: FrameBlock, from: number, upTo: number) {
+    this.wsBytes = block.wsBytesOf(from, upTo);
+    this.#block = block;
+    this.#from = from;
+    this.#upTo = upTo;
   }
 
   get frames(): readonly EncodedFrame[] {
@@ -71,18 +83,9 @@ class BytesBatch implements FrameBatch {
 
   #readFrames(): EncodedFrame[] {
     const frames: EncodedFrame[] = [];
-    for (let at = 0; at < this.wsBytes.length; ) {
-      const length = (this.wsBytes[at + 1] ?? 0) & 0x7f;
-      const [begin, bytes] =
-        length < 126
-          ? [at + 2, length]
-          : length === 126
-            ? [at + 4, this.wsBytes.readUInt16BE(at + 2)]
-            : [at + 10, Number(this.wsBytes.readBigUInt64BE(at + 2))];
-      frames.push(
-        toFrame(this.wsBytes.subarray(at, begin + bytes), this.wsBytes.toString('utf8', begin, begin + bytes)),
-      );
-      at = begin + bytes;
+    for (let version = this.#from + 1; version <= this.#upTo; version++) {
+      const wsBytes = this.#block.wsBytesOf(version - 1, version);
+      if (wsBytes.length > 0) frames.push(readFrame(wsBytes, version));
     }
     return frames;
   }
@@ -92,12 +95,15 @@ const NAMES: ReadonlySet<string> = new Set(Object.values(SERVER_FRAMES));
 const BEFORE_NAME = '{"event":"';
 const BEFORE_DATA = '","data":';
 
-/** What encodeFrameJson made of name and data. */
-function toFrame(wsBytes: Buffer, text: string): EncodedFrame {
+/** What encodeFrameJson made the bytes of. */
+function readFrame(wsBytes: Buffer, version: number): EncodedFrame {
+  const lengthByte = wsBytes[1] ?? 0;
+  const text = wsBytes.toString('utf8', lengthByte < 126 ? 2 : lengthByte === 126 ? 4 : 10);
   const nameEnds = text.indexOf('"', BEFORE_NAME.length);
   const name = text.slice(BEFORE_NAME.length, nameEnds);
   assert.ok(isName(name), 'a block holds frames of the service');
-  return { name, json: text.slice(nameEnds + BEFORE_DATA.length, -1), wsBytes, socketIo: null };
+  const json = text.slice(nameEnds + BEFORE_DATA.length, -1);
+  return { name, json, version, wsBytes, socketIo: null, sseBytes: null };
 }
 
 function isName(name: string): name is ServerFrameName {

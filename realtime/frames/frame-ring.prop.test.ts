@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { SERVER_FRAMES } from '../../schemas/wire.ts';
-import { encodeFrame } from './encoded-frame.ts';
+import { encodeFrameJson } from './encoded-frame.ts';
 import type { FrameOrNone } from './frame-block.ts';
 import { FrameRing } from './frame-ring.ts';
 
@@ -12,7 +12,7 @@ function toFrames(after: number, sizesOrNone: readonly (number | null)[]): Frame
   return sizesOrNone.map((size, index) =>
     size === null
       ? null
-      : encodeFrame(SERVER_FRAMES.roomArchived, { version: after + 1 + index, pad: 'x'.repeat(size) }),
+      : encodeFrameJson(SERVER_FRAMES.roomArchived, JSON.stringify({ pad: 'x'.repeat(size) }), after + 1 + index),
   );
 }
 

@@ -1,8 +1,9 @@
 // Which frame shows an event to the sockets of its room. One entry per event type: the compiler asks for it when a type is added.
 // An event that no socket gets has null here, with the reason.
 import type { ChatEvent, EventType } from '../../schemas/generated/events.ts';
+import type { ServerFrame } from '../../schemas/server-frames.ts';
 import { messageView, roomEventData } from '../../schemas/views.ts';
-import { type MessageView, SERVER_FRAMES, type ServerFrame } from '../../schemas/wire.ts';
+import { type MessageView, SERVER_FRAMES } from '../../schemas/wire.ts';
 
 type EventByType = { [Type in EventType]: Extract<ChatEvent, { type: Type }> };
 type FrameMakers = { [Type in EventType]: ((event: EventByType[Type]) => ServerFrame) | null };

@@ -1,4 +1,6 @@
 // A client's session as a room sees it.
+import type { ClientFrameAnswer } from '../../schemas/client-frames.ts';
+import type { CLIENT_FRAMES } from '../../schemas/wire.ts';
 import type { Transport } from '../sessions/transport.ts';
 
 export type Participant = {
@@ -15,4 +17,4 @@ export type Participant = {
  * The room has been joined, and everything up to `version` has been sent. `recovered` is there when the client said what it had:
  * true where everything after that was sent, false where the newest messages were sent instead.
  */
-export type Joined = { roomId: string; version: number; recovered?: boolean };
+export type Joined = ClientFrameAnswer<typeof CLIENT_FRAMES.joinRoom>;

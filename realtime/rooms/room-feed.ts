@@ -171,7 +171,7 @@ export class RoomFeed {
     const { roomId } = this;
     const { version } = state;
     if (this.#heartbeat?.version !== version)
-      this.#heartbeat = { version, frame: encodeFrame(SERVER_FRAMES.heartbeat, { roomId, version }) };
+      this.#heartbeat = { version, frame: encodeFrame(SERVER_FRAMES.heartbeat, { roomId, version }, version) };
     session.transport.send(this.#heartbeat.frame);
   }
 

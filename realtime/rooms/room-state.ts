@@ -57,7 +57,7 @@ export class RoomState {
     if (this.#recentFrame === null) {
       const messages = this.#recent.slice(-LIMITS.pageMessages).join(',');
       const json = `{"roomId":${JSON.stringify(this.roomId)},"messages":[${messages}],"version":${this.version}}`;
-      this.#recentFrame = encodeFrameJson(SERVER_FRAMES.recentMessages, json);
+      this.#recentFrame = encodeFrameJson(SERVER_FRAMES.recentMessages, json, this.version);
     }
     return this.#recentFrame;
   }
@@ -83,7 +83,10 @@ export class RoomState {
     this.#denseEnd = null;
     // Unless what came right after the snapshot has gone from it already.
     if (this.#ring.reachesBackTo !== version) return;
-    const frames = this.#recent.slice(begin, end).map((json) => encodeFrameJson(SERVER_FRAMES.receiveMessage, json));
+    const first = version - (end - begin) + 1;
+    const frames = this.#recent
+      .slice(begin, end)
+      .map((json, index) => encodeFrameJson(SERVER_FRAMES.receiveMessage, json, first + index));
     this.#ring.extendBack(frames);
   }
 
@@ -98,7 +101,7 @@ export class RoomState {
 
 export function changeToFrame(change: RoomChange): EncodedFrame | null {
   const frame = 'message' in change ? messageToFrame(change.message) : toFrame(change.event);
-  return frame === null ? null : encodeFrame(frame.event, frame.data);
+  return frame === null ? null : encodeFrame(frame.event, frame.data, change.version);
 }
 
 /**

@@ -1,5 +1,6 @@
 // What each client frame does. A handler gets the frame's data unparsed and answers with data or with a refusal.
 import { isTokenFault } from '../../platform/auth.ts';
+import type { ClientFrameAnswer } from '../../schemas/client-frames.ts';
 import { isRejection, type Rejection, reject } from '../../schemas/rejections.ts';
 import {
   AuthFrame,
@@ -14,13 +15,14 @@ import { CLIENT_FRAMES, type ClientFrameName } from '../../schemas/wire.ts';
 import { acceptedToAnswer, frameToCommand } from './send-message.ts';
 import type { Session, SessionDeps } from './session.ts';
 
-export type Handler = (
+type Outcome<Name extends ClientFrameName> = ClientFrameAnswer<Name> | Rejection;
+export type Handler<Name extends ClientFrameName = ClientFrameName> = (
   session: Session,
   data: unknown,
   deps: SessionDeps,
-) => Promise<object | Rejection> | object | Rejection;
+) => Promise<Outcome<Name>> | Outcome<Name>;
 
-const HANDLERS: Record<ClientFrameName, Handler> = {
+const HANDLERS: { [Name in ClientFrameName]: Handler<Name> } = {
   [CLIENT_FRAMES.auth]: renewToken,
   [CLIENT_FRAMES.joinRoom]: joinRoom,
   [CLIENT_FRAMES.leaveRoom]: leaveRoom,
@@ -34,7 +36,7 @@ export function handlerOf(event: string): Handler | undefined {
 }
 
 /** A fresh token of the same user keeps the socket open beyond the old one's end. */
-function renewToken(session: Session, data: unknown, deps: SessionDeps): object | Rejection {
+function renewToken(session: Session, data: unknown, deps: SessionDeps): Outcome<typeof CLIENT_FRAMES.auth> {
   const frame = parseRequest(AuthFrame, data);
   if (isRejection(frame)) return frame;
   const identity = deps.verifier.verify(frame.token);
@@ -44,14 +46,18 @@ function renewToken(session: Session, data: unknown, deps: SessionDeps): object 
   return { userId: identity.userId, username: identity.username };
 }
 
-async function joinRoom(session: Session, data: unknown, deps: SessionDeps): Promise<object | Rejection> {
+async function joinRoom(
+  session: Session,
+  data: unknown,
+  deps: SessionDeps,
+): Promise<Outcome<typeof CLIENT_FRAMES.joinRoom>> {
   const frame = parseRequest(JoinRoomFrame, data);
   if (isRejection(frame)) return frame;
   const limited = await session.limit(deps.joinLimit);
   return limited ?? session.inRoomOrder(frame.roomId, () => session.join(frame.roomId, frame.after, frame.reset));
 }
 
-async function leaveRoom(session: Session, data: unknown): Promise<object | Rejection> {
+async function leaveRoom(session: Session, data: unknown): Promise<Outcome<typeof CLIENT_FRAMES.leaveRoom>> {
   const frame = parseRequest(LeaveRoomFrame, data);
   if (isRejection(frame)) return frame;
   const { roomId } = frame;
@@ -66,7 +72,7 @@ async function typing(
   data: unknown,
   isTyping: boolean,
   deps: SessionDeps,
-): Promise<object | Rejection> {
+): Promise<Outcome<typeof CLIENT_FRAMES.typing>> {
   const frame = parseRequest(TypingFrame, data);
   if (isRejection(frame)) return frame;
   const limited = await session.limit(deps.typingLimit);
@@ -75,7 +81,11 @@ async function typing(
   return session.inRoomOrder(roomId, async () => deps.hub.typing(session, roomId, isTyping) ?? { roomId });
 }
 
-async function sendMessage(session: Session, data: unknown, deps: SessionDeps): Promise<object | Rejection> {
+async function sendMessage(
+  session: Session,
+  data: unknown,
+  deps: SessionDeps,
+): Promise<Outcome<typeof CLIENT_FRAMES.sendMessage>> {
   const frame = parseRequest(SendMessageFrame, data);
   if (isRejection(frame)) return frame;
   const fault = checkMessageText(frame.message);

@@ -4,10 +4,12 @@ import type { z } from 'zod';
 import { messageIdFor } from '../../commands/client/message-id.ts';
 import type { Identity } from '../../platform/auth.ts';
 import type { Ids } from '../../platform/ids.ts';
+import type { ClientFrameAnswer } from '../../schemas/client-frames.ts';
 import type { Accepted, Command } from '../../schemas/commands.ts';
 import { type Rejection, reject } from '../../schemas/rejections.ts';
 import type { SendMessageFrame } from '../../schemas/requests.ts';
 import { toTimestamp } from '../../schemas/views.ts';
+import type { CLIENT_FRAMES } from '../../schemas/wire.ts';
 
 type SendMessageData = z.output<typeof SendMessageFrame>;
 
@@ -40,7 +42,10 @@ export function frameToCommand(
 }
 
 /** The whole message comes as receive-message; the answer has what the sender cannot know by itself. */
-export function acceptedToAnswer(accepted: Accepted, commandId: string): object {
+export function acceptedToAnswer(
+  accepted: Accepted,
+  commandId: string,
+): ClientFrameAnswer<typeof CLIENT_FRAMES.sendMessage> {
   const { id, roomId, version, position, occurredAt } = accepted;
   return { message: { id, roomId, version, timestamp: toTimestamp(occurredAt), commandId }, position };
 }

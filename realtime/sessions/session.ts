@@ -12,12 +12,13 @@ import type { RateLimit } from '../../platform/rate-limit.ts';
 import type { Accepted, Command } from '../../schemas/commands.ts';
 import { LIMITS } from '../../schemas/limits.ts';
 import { isRejection, REJECTIONS, type Rejection, reject } from '../../schemas/rejections.ts';
+import type { Refusal } from '../../schemas/server-frames.ts';
 import { SERVER_FRAMES } from '../../schemas/wire.ts';
 import { BOUNDS } from '../bounds.ts';
 import { encodeFrame } from '../frames/encoded-frame.ts';
 import type { Hub } from '../hub.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
-import type { Participant } from '../rooms/participant.ts';
+import type { Joined, Participant } from '../rooms/participant.ts';
 import { handlerOf } from './frame-handlers.ts';
 import type { Reply, Transport } from './transport.ts';
 
@@ -118,7 +119,7 @@ export class Session implements Participant {
     return this.#rooms.size;
   }
 
-  async join(roomId: string, after: number | undefined, reset?: boolean): Promise<object | Rejection> {
+  async join(roomId: string, after: number | undefined, reset?: boolean): Promise<Joined | Rejection> {
     if (!this.#rooms.has(roomId) && this.#rooms.size >= LIMITS.roomsPerSocket) return reject('too_many_rooms');
     // Before the room lets the session in: the room takes it out of here again when the user leaves in the same moment.
     this.#rooms.add(roomId);
@@ -223,7 +224,7 @@ export class Session implements Participant {
 
 const BAD_FRAME_CODES: ReadonlySet<string> = new Set(['unknown_event', 'invalid_request']);
 
-export function rejectionToError(rejection: Rejection): { code: string; message: string; retryAfterMs?: number } {
+export function rejectionToError(rejection: Rejection): Refusal {
   const { rejected, detail, retryAfterMs } = rejection;
   const message = detail ?? REJECTIONS[rejected].title;
   return { code: rejected, message, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };

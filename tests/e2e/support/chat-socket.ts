@@ -1,7 +1,9 @@
-// A client of the plain WebSocket that remembers every frame and can be asked for the next one of a kind.
+// A client of the plain WebSocket that remembers every frame and can be asked for the next one of a kind. A frame that is not as
+// documented fails the test that runs.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
+import { assertAnswer, assertServerFrame } from '../../support/documented-frames.ts';
 
 export type Frame = {
   event?: string;
@@ -17,6 +19,7 @@ export class ChatSocket {
   /** All frames without `ref`, in the order in which they came. */
   readonly frames: Frame[] = [];
   readonly #answers = new Map<string | number, Frame>();
+  readonly #eventByRef = new Map<string | number, string>();
   readonly #seen = new Set<Frame>();
   #changed = Promise.withResolvers<void>();
   #closed: { code: number; reason: string } | undefined;
@@ -29,6 +32,8 @@ export class ChatSocket {
       if (frame.ref === undefined) this.frames.push(frame);
       else this.#answers.set(frame.ref, frame);
       this.#wake();
+      // Thrown out of an event handler, it ends the test at once, whatever the test waits for.
+      this.#assertDocumented(frame);
     });
     socket.on('close', (code, reason) => {
       this.#closed = { code, reason: String(reason) };
@@ -60,6 +65,7 @@ export class ChatSocket {
   async answer(event: string, data: unknown): Promise<Frame> {
     this.#lastRef += 1;
     const ref = this.#lastRef;
+    this.#eventByRef.set(ref, event);
     this.socket.send(JSON.stringify({ event, data, ref }));
     return this.#until(() => this.#answers.get(ref), `the answer to ${event}`);
   }
@@ -91,6 +97,16 @@ export class ChatSocket {
     if (this.#closed) return;
     this.socket.close();
     await this.closed();
+  }
+
+  #assertDocumented({ ref, event, ...rest }: Frame): void {
+    if (ref === undefined) {
+      assertServerFrame(event, rest.data);
+      return;
+    }
+    // A ref that a test sent by its own way stands for a frame that only the test knows.
+    const asked = this.#eventByRef.get(ref);
+    if (asked !== undefined) assertAnswer(asked, rest);
   }
 
   async #until<Value>(look: () => Value | undefined, what: string, alsoClosed = false): Promise<Value> {
