@@ -25,8 +25,12 @@ export const SERVER_FRAMES = {
   typing: 'typing',
   stopTyping: 'stop-typing',
   error: 'error',
-  // Beyond the guide: how far a room is, and one frame per further room event.
+  // Beyond the guide: how far a room is.
   heartbeat: 'heartbeat',
+  // Beyond the guide: what the connection itself has to say.
+  tokenExpiring: 'token-expiring',
+  draining: 'draining',
+  // Beyond the guide: one frame per further room event.
   roomCreated: 'room-created',
   roomDetailsChanged: 'room-details-changed',
   roomArchived: 'room-archived',
