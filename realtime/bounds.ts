@@ -34,7 +34,12 @@ export const BOUNDS = {
   /** Such pieces that are given out in one turn of the event loop; further ones wait for the next turn. */
   resumePiecesPerTurn: 16,
   /** Bytes waiting for a socket above which it gets no further piece of missed events, and none is read for it. */
-  resumeQueueBytes: 512 * 1024,
+  resumeQueueBytes: 256 * 1024,
+  /** Milliseconds at most between two flushes of what there is to write, and bytes that end such a rest early. */
+  flushRestMs: 5,
+  flushBytes: 1024 * 1024,
+  /** Bytes waiting for all sockets that do not take them at once; beyond it those with most are closed with slowConsumer. */
+  nodeQueueBytes: 1024 * 1024 * 1024,
   /** Milliseconds a resuming socket may stay above that; then it is closed with slowConsumer. */
   resumeStallMs: 20_000,
   /** Milliseconds that a room without sockets is kept, so that a reload of a page costs no read. */

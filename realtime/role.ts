@@ -23,6 +23,7 @@ import { LogTail } from './log-tail.ts';
 import { createRealtimeMetrics } from './metrics.ts';
 import { NodeSigns } from './rooms/node-signs.ts';
 import type { RoomSource } from './rooms/room-source.ts';
+import { Backlog } from './sessions/backlog.ts';
 import type { SessionDeps } from './sessions/session.ts';
 import { SocketIoGateway } from './sessions/socket-io-gateway.ts';
 import { SseGateway } from './sessions/sse-gateway.ts';
@@ -73,11 +74,13 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
     rooms: hub.roomCount,
     partitions: tail.partitionCount,
     tailLag: tail.lag(),
+    backlogBytes: backlog.bytes,
   }));
   const signs = new NodeSigns({ ...deps, nodeId: deps.ids.next() });
   await signs.open();
   lifecycle.add('realtime signs', async () => signs.stop());
   const turns = new TurnQueue();
+  const backlog = new Backlog();
   const tail: LogTail = new LogTail({
     ...deps,
     wants: (stream) => hub.wants(stream),
@@ -101,6 +104,7 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
     ...sessionDeps,
     ...settings,
     turns,
+    backlog,
     socketIoPath: SOCKET_IO_PATH,
     otherSockets: () => socketIo.socketCount + streams.socketCount,
   });
@@ -115,6 +119,7 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
     ...sessionDeps,
     ...settings,
     turns,
+    backlog,
     random: Math.random,
     otherSockets: () => webSockets.socketCount + socketIo.socketCount,
   });
@@ -124,6 +129,7 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
     webSockets.tick();
     socketIo.tick();
     streams.tick();
+    backlog.tick();
   };
   const timer = setInterval(tick, TICK_MS);
   lifecycle.add('realtime sockets', async () => {

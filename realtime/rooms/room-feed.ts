@@ -219,6 +219,7 @@ export class RoomFeed {
     if (frame && this.#sessions.size > 0) {
       if (this.#pending.length === 0) this.#deps.turns.addRoom(this);
       this.#pending.push(frame);
+      this.#deps.turns.grew(frame.wsBytes.length);
     }
     if (leavingUserId !== null) this.#takeOut((session) => session.userId === leavingUserId);
   }
