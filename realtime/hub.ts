@@ -7,10 +7,11 @@ import { isRejection, type Rejection, reject } from '../schemas/rejections.ts';
 import { BOUNDS } from './bounds.ts';
 import { HistoryBlocks } from './rooms/history-blocks.ts';
 import type { Joined, Participant } from './rooms/participant.ts';
+import { Renewals } from './rooms/renewals.ts';
 import { ResumeTurns } from './rooms/resume-turns.ts';
 import { Room, type RoomDeps } from './rooms/room.ts';
 
-export type HubDeps = Omit<RoomDeps, 'onFailed' | 'blocks' | 'resumeTurns'> & {
+export type HubDeps = Omit<RoomDeps, 'onFailed' | 'onUnsaved' | 'blocks' | 'resumeTurns'> & {
   partitions: number;
   /** Rooms of this node; beyond it a room without sessions gives way, else joining another one is refused with busy. */
   maxRooms: number;
@@ -21,10 +22,16 @@ export class Hub {
   readonly #roomByStream = new Map<string, Room>();
   readonly #blocks: HistoryBlocks;
   readonly #resumeTurns = new ResumeTurns(BOUNDS.resumePiecesPerTurn);
+  readonly #renewals: Renewals;
 
   constructor(deps: HubDeps) {
     this.#deps = deps;
     this.#blocks = new HistoryBlocks({ ...deps, bounds: BOUNDS });
+    this.#renewals = new Renewals({
+      rooms: () => this.#roomByStream.values(),
+      roomCount: () => this.#roomByStream.size,
+      logger: deps.logger,
+    });
   }
 
   get roomCount(): number {
@@ -75,9 +82,20 @@ export class Hub {
     const deadNodes = this.#deps.signs.tick();
     this.#blocks.tick();
     for (const room of this.#roomByStream.values()) {
-      room.tick(now, deadNodes);
+      room.tick(deadNodes);
       if (room.isAbandoned(now)) this.#forget(room);
     }
+    this.#renewals.tick();
+  }
+
+  /** Puts back into the shared sets who is present here; rejects when they cannot be reached. */
+  restorePresence(): Promise<void> {
+    return this.#renewals.restore();
+  }
+
+  /** Has all rooms compare who is present with the shared sets soon. */
+  lookAgain(): void {
+    this.#renewals.hurry();
   }
 
   stop(): void {
@@ -96,6 +114,7 @@ export class Hub {
         blocks: this.#blocks,
         resumeTurns: this.#resumeTurns,
         onFailed: (failed) => this.#forget(failed),
+        onUnsaved: () => this.#renewals.hurry(),
       },
     );
     // Before it holds its partition and loads: from now on the tail's events of this room queue in it.

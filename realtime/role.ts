@@ -76,9 +76,12 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
     tailLag: tail.lag(),
     backlogBytes: backlog.bytes,
   }));
-  const signs = new NodeSigns({ ...deps, nodeId: deps.ids.next() });
-  await signs.open();
-  lifecycle.add('realtime signs', async () => signs.stop());
+  const signs = new NodeSigns({
+    ...deps,
+    nodeId: deps.ids.next(),
+    restore: () => hub.restorePresence(),
+    lookAgain: () => hub.lookAgain(),
+  });
   const turns = new TurnQueue();
   const backlog = new Backlog();
   const tail: LogTail = new LogTail({
@@ -86,7 +89,7 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
     wants: (stream) => hub.wants(stream),
     onEvent: (event) => hub.accept(event),
   });
-  const hub = new Hub({
+  const hub: Hub = new Hub({
     ...deps,
     ...settings,
     metrics,
@@ -97,6 +100,8 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
     pause: (ms) => pause(ms),
     partitions: deps.eventLog.partitions,
   });
+  await signs.open();
+  lifecycle.add('realtime signs', () => signs.stop());
   lifecycle.add('realtime rooms', async () => hub.stop());
   lifecycle.run('realtime tail', tail);
   const sessionDeps: SessionDeps = { ...deps, ...rateLimits(deps.writeLimit), hub, metrics, now };
