@@ -83,7 +83,9 @@ const CONNECTION_LIMITS = { headersTimeout: 10_000, requestTimeout: 30_000, conn
 /** Listens and resolves with the server once it does; rejects when the port is taken. */
 export function listen(app: Koa, port: number, host?: string): Promise<Server> {
   return new Promise((resolve, reject) => {
-    const server = createServer(CONNECTION_LIMITS, app.callback());
+    const handle = app.callback();
+    // Koa answers every failure itself: what it returns never rejects.
+    const server = createServer(CONNECTION_LIMITS, (request, response) => void handle(request, response));
     server.listen(port, host);
     server.once('listening', () => resolve(server));
     server.once('error', reject);
