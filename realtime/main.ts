@@ -76,6 +76,7 @@ const app = createHttpApp({
   bodyLimitBytes: LIMITS.httpBodyBytes,
   ready: { ...role.ready, commands: () => commands.check() },
 });
+for (const route of role.routes) app.use(route);
 const server = await listen(app, config.port);
 role.attach(server);
 // Only stops listening: what is open here are sockets, and the role ends those right after this.

@@ -32,7 +32,9 @@ export async function serveRoles(deps: ServeRolesDeps): Promise<void> {
   const { ports, rest, realtime, projections, lifecycle } = deps;
   const health = await openPort(createApp('projections', [projections], deps), ports.projections, 'PROJECTIONS_PORT');
   lifecycle.add('health port', () => closeServer(health));
-  const sockets = await openPort(createApp('realtime', [realtime], deps), ports.realtime, 'REALTIME_PORT');
+  const socketApp = createApp('realtime', [realtime], deps);
+  for (const route of realtime.routes) socketApp.use(route);
+  const sockets = await openPort(socketApp, ports.realtime, 'REALTIME_PORT');
   realtime.attach(sockets);
   // Only stops listening: what is open here are sockets, and the role itself ends those after this.
   lifecycle.add('socket port', async () => void sockets.close());

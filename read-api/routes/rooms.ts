@@ -2,11 +2,13 @@
 import Router from '@koa/router';
 import type { Middleware } from 'koa';
 import { identityOf } from '../../platform/authenticate.ts';
+import { NoQuery, RoomParams } from '../../schemas/queries.ts';
+import type { RestAnswer } from '../../schemas/rest-operations.ts';
 import type { ActiveMarks } from '../active-marks.ts';
 import type { FreshQueries } from '../fresh-queries.ts';
 import { findRoom } from './access.ts';
 import { toRoomCursor, toUserCursor } from './cursors.ts';
-import { MembersQuery, NoQuery, parse, queryOf, RoomParams, RoomsQuery } from './requests.ts';
+import { MembersQuery, parse, queryOf, RoomsQuery } from './requests.ts';
 import { tellStanding } from './tell-standing.ts';
 
 export type RoomRoutesDeps = {
@@ -26,7 +28,8 @@ export function createRoomRoutes({ before, queries, active }: RoomRoutesDeps): R
     const userId = caller.isOperator ? null : caller.userId;
     const { rooms, next, standing } = await queries.roomPage({ spaceId, userId, after: cursor ?? null, limit });
     tellStanding(context, standing);
-    context.body = { chatrooms: rooms, ...(next === null ? {} : { nextCursor: toRoomCursor(next) }) };
+    const nextCursor = next === null ? {} : { nextCursor: toRoomCursor(next) };
+    context.body = { chatrooms: rooms, ...nextCursor } satisfies RestAnswer<'listRooms'>;
   });
 
   router.get('/members', async (context) => {
@@ -41,7 +44,7 @@ export function createRoomRoutes({ before, queries, active }: RoomRoutesDeps): R
     context.body = {
       members: page.members.map((member) => ({ ...member, active: activeIds.has(member.userId) })),
       ...(page.hasMore && last ? { nextCursor: toUserCursor(last.userId) } : {}),
-    };
+    } satisfies RestAnswer<'listMembers'>;
   });
 
   router.get('/:id', async (context) => {
@@ -49,7 +52,7 @@ export function createRoomRoutes({ before, queries, active }: RoomRoutesDeps): R
     const { id } = parse(RoomParams, { id: context.params.id });
     const { room, standing } = await findRoom(queries, id, identityOf(context));
     tellStanding(context, standing);
-    context.body = { chatroom: room };
+    context.body = { chatroom: room } satisfies RestAnswer<'showRoom'>;
   });
 
   return router;
