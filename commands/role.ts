@@ -1,5 +1,4 @@
 // Wires the write side: the owners of the partitions of this process, the way to the owners in others, and the routes in front.
-import type Router from '@koa/router';
 import type { Middleware } from 'koa';
 import type { Codec } from '../event-log/codec/codec.ts';
 import type { EventLog } from '../event-log/event-log.ts';
@@ -13,6 +12,7 @@ import type { Ids } from '../platform/ids.ts';
 import type { Lifecycle } from '../platform/lifecycle.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Metrics } from '../platform/metrics.ts';
+import { mount } from '../platform/mount.ts';
 import type { RateLimit } from '../platform/rate-limit.ts';
 import type { Role } from '../platform/role.ts';
 import { systemTime } from '../platform/time.ts';
@@ -128,10 +128,4 @@ function limitWrites(writeLimit: RateLimit): Middleware {
     if (limited) throw new Problem('rate_limited', limited);
     await next();
   };
-}
-
-/** A router's routes, and method_not_allowed for other methods at the same addresses. */
-function mount(router: Router): Middleware[] {
-  // The router's types ask for a context that it has put itself into, which only the router itself can do.
-  return [router.routes(), router.allowedMethods()] as unknown as Middleware[];
 }

@@ -134,7 +134,6 @@ function asked({ params, query, headers, body }: RestOperation): z.ZodType[] {
 
 function toOperation(name: string, operation: RestOperation, requests: JsonSchemas, answers: JsonSchemas): JsonSchema {
   const { group, does, notes, needsToken, body, params, query, headers } = operation;
-  const isRead = needsToken && operation.codes.includes('projection_behind');
   return {
     operationId: name,
     tags: [group],
@@ -145,7 +144,7 @@ function toOperation(name: string, operation: RestOperation, requests: JsonSchem
       ...(params ? toParameters(requests.of(params), 'path') : []),
       ...(query ? toParameters(requests.of(query), 'query') : []),
       ...(headers ? toParameters(requests.of(headers), 'header') : []),
-      ...(isRead ? [{ $ref: '#/components/parameters/x-min-position' }] : []),
+      ...(operation.waitsForPosition ? [{ $ref: '#/components/parameters/x-min-position' }] : []),
       { $ref: '#/components/parameters/x-request-id' },
     ],
     ...(body === undefined

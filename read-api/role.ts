@@ -6,6 +6,7 @@ import type { ExpiringSets } from '../platform/expiring-sets.ts';
 import type { Lifecycle } from '../platform/lifecycle.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Metrics } from '../platform/metrics.ts';
+import { mount } from '../platform/mount.ts';
 import type { Role } from '../platform/role.ts';
 import type { WrittenPositions } from '../platform/written-positions.ts';
 import type { RoomCache } from '../projections/cache/room-cache.ts';
@@ -19,7 +20,6 @@ import type { Queries } from './queries/queries.ts';
 import { createAsOfRoutes } from './routes/as-of.ts';
 import { createMessageRoutes } from './routes/messages.ts';
 import { waitForPosition } from './routes/min-position.ts';
-import { mount } from './routes/mount.ts';
 import { createRoomRoutes } from './routes/rooms.ts';
 import { servePage } from './routes/static-page.ts';
 

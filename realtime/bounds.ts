@@ -33,6 +33,14 @@ export const BOUNDS = {
   pingEveryMs: 25_000,
   /** Milliseconds that a closed socket has to answer the close frame before it is cut. */
   closeGraceMs: 5_000,
+  /**
+   * Milliseconds without traffic after which TCP asks a stream of events for a sign of life, ten times once a second; then it is
+   * cut. All of it must fit between two pings: while written bytes are not acknowledged the kernel does not ask.
+   */
+  streamKeepAliveMs: 10_000,
+  /** Milliseconds that a stream of events tells its client to wait before it comes back: at least, and the random while above that. */
+  streamRetryMs: 500,
+  streamRetrySpreadMs: 1_500,
   /** Milliseconds that sockets have to go away when the node drains. */
   drainMs: 3_000,
   /** Milliseconds that a presence entry lasts, and between two renewals of it. */

@@ -17,6 +17,7 @@ export type RealtimeMetrics = {
 export type RealtimeNow = {
   webSockets: number;
   socketIoSockets: number;
+  eventStreams: number;
   rooms: number;
   partitions: number;
   tailLag: number;
@@ -38,7 +39,7 @@ export function createRealtimeMetrics(registry: Metrics, now: () => RealtimeNow)
       },
     });
   total('roomlog_realtime_deliveries_total', 'Room frames handed to sockets.', () => frames);
-  total('roomlog_realtime_written_bytes_total', 'Bytes written to WebSockets.', () => bytes);
+  total('roomlog_realtime_written_bytes_total', 'Bytes written to WebSockets and streams of events.', () => bytes);
   total('roomlog_realtime_received_frames_total', 'Frames that clients sent.', () => received);
   gauges(registers, now);
   const refusals = new Counter({
@@ -75,9 +76,10 @@ function gauges(registers: Metrics[], now: () => RealtimeNow): void {
     labelNames: ['transport'],
     registers,
     collect() {
-      const { webSockets, socketIoSockets } = now();
+      const { webSockets, socketIoSockets, eventStreams } = now();
       this.set({ transport: 'ws' }, webSockets);
       this.set({ transport: 'socket-io' }, socketIoSockets);
+      this.set({ transport: 'sse' }, eventStreams);
     },
   });
   new Gauge({

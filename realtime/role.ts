@@ -1,4 +1,4 @@
-// Wires the socket node: the log's tail into the hub, sessions of both transports onto the hub, one tick a second for everything
+// Wires the socket node: the log's tail into the hub, sessions of all transports onto the hub, one tick a second for everything
 // that goes by time.
 import type { Server } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -13,6 +13,7 @@ import type { Ids } from '../platform/ids.ts';
 import type { Lifecycle } from '../platform/lifecycle.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Metrics } from '../platform/metrics.ts';
+import { mount } from '../platform/mount.ts';
 import type { PubSub } from '../platform/pub-sub.ts';
 import { createRateLimit, type RateLimit } from '../platform/rate-limit.ts';
 import type { Role } from '../platform/role.ts';
@@ -23,6 +24,8 @@ import { NodeSigns } from './rooms/node-signs.ts';
 import type { RoomSource } from './rooms/room-source.ts';
 import type { SessionDeps } from './sessions/session.ts';
 import { SocketIoGateway } from './sessions/socket-io-gateway.ts';
+import { SseGateway } from './sessions/sse-gateway.ts';
+import { createSseRoute } from './sessions/sse-route.ts';
 import { TurnQueue } from './sessions/turn-queue.ts';
 import { WsGateway } from './sessions/ws-gateway.ts';
 
@@ -65,6 +68,7 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
   const metrics = createRealtimeMetrics(deps.metrics, () => ({
     webSockets: webSockets.socketCount,
     socketIoSockets: socketIo.socketCount,
+    eventStreams: streams.socketCount,
     rooms: hub.roomCount,
     partitions: tail.partitionCount,
     tailLag: tail.lag(),
@@ -97,33 +101,43 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
     ...settings,
     turns,
     socketIoPath: SOCKET_IO_PATH,
-    otherSockets: () => socketIo.socketCount,
+    otherSockets: () => socketIo.socketCount + streams.socketCount,
   });
-  const socketIo = new SocketIoGateway({
+  const socketIo: SocketIoGateway = new SocketIoGateway({
     ...sessionDeps,
     ...settings,
     frontendUrl: deps.frontendUrl,
     path: SOCKET_IO_PATH,
-    otherSockets: () => webSockets.socketCount,
+    otherSockets: () => webSockets.socketCount + streams.socketCount,
+  });
+  const streams: SseGateway = new SseGateway({
+    ...sessionDeps,
+    ...settings,
+    turns,
+    random: Math.random,
+    otherSockets: () => webSockets.socketCount + socketIo.socketCount,
   });
   const tick = (): void => {
     hub.tick();
     webSockets.tick();
     socketIo.tick();
+    streams.tick();
   };
   const timer = setInterval(tick, TICK_MS);
   lifecycle.add('realtime sockets', async () => {
     clearInterval(timer);
-    await Promise.all([webSockets.stop(), socketIo.stop()]);
+    await Promise.all([webSockets.stop(), socketIo.stop(), streams.stop()]);
   });
   logger.info({ node: signs.nodeId }, 'the socket node can take sockets');
   return {
     name: 'realtime',
-    routes: [documentRoutes({ socketPort: null })],
+    routes: [documentRoutes({ socketPort: null }), ...mount(createSseRoute(deps.verifier, streams))],
     ready: {
       log: () => deps.eventLog.head(0),
       history: () => deps.source.checkpoints(),
     },
+    // A port that is not the sockets' own waits for its requests to end when it closes, and streams do not end by themselves.
+    onClosing: () => streams.stop(),
     attach(server) {
       webSockets.attach(server);
       socketIo.attach(server);

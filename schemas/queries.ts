@@ -57,6 +57,18 @@ export const MessagesQuery = z
     limit: pageLimit(LIMITS.pageMessages, LIMITS.pageMessagesMax, 'messages'),
   })
   .refine((query) => query.before === undefined || query.after === undefined, 'give before or after, not both');
+export const EventStreamQuery = z.strictObject({
+  after: version('The version after which events are wanted, where there is no `Last-Event-ID`.').optional(),
+});
+export const EventStreamHeaders = z.strictObject({
+  'Last-Event-ID': version('The id of the last event that the client has, which is a version.').optional(),
+});
+/** A browser that comes back by itself names in Last-Event-ID what it has, beside the URL of its first request. */
+export const EventStreamRequest = z.strictObject({
+  roomId: id,
+  lastEventId: EventStreamHeaders.shape['Last-Event-ID'],
+  after: EventStreamQuery.shape.after,
+});
 export const AsOfQuery = z.strictObject({
   at: z
     .string()

@@ -24,6 +24,8 @@ export type RestOperation = {
   /** More sentences, where there is more to say. */
   notes?: string;
   needsToken: boolean;
+  /** Whether it takes `x-min-position`. */
+  waitsForPosition?: boolean;
   params?: z.ZodObject;
   query?: z.ZodObject;
   /** Request headers beside those that every request may have. */
@@ -34,7 +36,7 @@ export type RestOperation = {
   codes: readonly RejectionCode[];
 };
 
-const TOKEN_CODES = ['token_missing', 'token_invalid', 'token_expired'] as const;
+export const TOKEN_CODES = ['token_missing', 'token_invalid', 'token_expired'] as const;
 export const BODY_CODES = ['malformed_json', 'invalid_request', 'body_too_large', 'unsupported_media_type'] as const;
 
 /** Of everything that writes. */

@@ -3,7 +3,15 @@
 // are mounted and against every answer that they see.
 import { z } from 'zod';
 import { EXAMPLE_EVENT, EXAMPLE_MEMBER, EXAMPLE_MESSAGE, EXAMPLE_POSITION, EXAMPLE_ROOM } from './examples.ts';
-import { AsOfQuery, MembersQuery, MessagesQuery, RoomParams, RoomsQuery } from './queries.ts';
+import {
+  AsOfQuery,
+  EventStreamHeaders,
+  EventStreamQuery,
+  MembersQuery,
+  MessagesQuery,
+  RoomParams,
+  RoomsQuery,
+} from './queries.ts';
 import {
   ActiveRequest,
   ChangeRoomRequest,
@@ -27,7 +35,7 @@ import {
   RoomsAnswer,
   SendMessageAnswer,
 } from './rest-answers.ts';
-import { BODY_CODES, READ_CODES, type RestOperation, WRITE_CODES } from './rest-operation.ts';
+import { BODY_CODES, READ_CODES, type RestOperation, TOKEN_CODES, WRITE_CODES } from './rest-operation.ts';
 
 const chatroomId = EXAMPLE_EVENT.roomId;
 const commandId = 'my-command-1';
@@ -102,6 +110,7 @@ export const REST_OPERATIONS = {
     group: 'Rooms',
     does: 'Lists the rooms of a space: public ones, and private ones that the caller is in; to operators all of them.',
     needsToken: true,
+    waitsForPosition: true,
     query: RoomsQuery,
     answers: { 200: { schema: RoomsAnswer, example: { chatrooms: [EXAMPLE_ROOM] }, headers: STANDING } },
     codes: READ_CODES,
@@ -112,6 +121,7 @@ export const REST_OPERATIONS = {
     group: 'Rooms',
     does: 'Shows a room. To somebody who is not in it a private room is not there.',
     needsToken: true,
+    waitsForPosition: true,
     params: RoomParams,
     answers: { 200: { schema: RoomAnswer, example: { chatroom: EXAMPLE_ROOM }, headers: STANDING } },
     codes: [...READ_CODES, 'room_not_found'],
@@ -122,6 +132,7 @@ export const REST_OPERATIONS = {
     group: 'Rooms',
     does: 'Lists the members of a room, and whether each was seen there within a minute.',
     needsToken: true,
+    waitsForPosition: true,
     query: MembersQuery,
     answers: {
       200: { schema: MembersAnswer, example: { members: [{ ...EXAMPLE_MEMBER, active: true }] }, headers: STANDING },
@@ -134,6 +145,7 @@ export const REST_OPERATIONS = {
     group: 'Rooms',
     does: 'Shows a room with members and messages as it was at a version or a time; for its owner and for operators.',
     needsToken: true,
+    waitsForPosition: true,
     params: RoomParams,
     query: AsOfQuery,
     answers: {
@@ -150,6 +162,37 @@ export const REST_OPERATIONS = {
       },
     },
     codes: [...READ_CODES, 'room_not_found', 'owner_only'],
+  },
+  followRoom: {
+    method: 'GET',
+    path: '/api/v1/chatroom/{id}/events',
+    group: 'Rooms',
+    does: 'Streams what happens in a room as Server-Sent Events: the frames of the socket, with their versions as ids.',
+    notes:
+      'At the port of the sockets; at the REST port too where one process runs all roles. The names and data of the events are those of the frames from the service in the document of the socket.',
+    needsToken: true,
+    params: RoomParams,
+    query: EventStreamQuery,
+    headers: EventStreamHeaders,
+    answers: {
+      200: {
+        schema: z.string(),
+        mediaType: 'text/event-stream',
+        example: `event: receive-message\ndata: ${JSON.stringify(EXAMPLE_MESSAGE)}\nid: ${EXAMPLE_MESSAGE.version}\n\n`,
+      },
+    },
+    codes: [
+      ...TOKEN_CODES,
+      'invalid_request',
+      'not_a_member',
+      'room_not_found',
+      'version_ahead',
+      'rate_limited',
+      'busy',
+      'projection_behind',
+      'unavailable',
+      'internal',
+    ],
   },
   sendMessage: {
     method: 'POST',
@@ -180,6 +223,7 @@ export const REST_OPERATIONS = {
     does: 'Reads a page of the messages of a room; without `before` and `after` the newest one.',
     notes: 'For members and operators; where the service is set to public history, everybody may read public rooms.',
     needsToken: true,
+    waitsForPosition: true,
     query: MessagesQuery,
     answers: {
       200: {
@@ -196,6 +240,7 @@ export const REST_OPERATIONS = {
     group: 'Messages',
     does: 'Marks the caller as active in a room for 60 s.',
     needsToken: true,
+    waitsForPosition: true,
     body: { schema: ActiveRequest, example: { chatroomId } },
     answers: { 200: { schema: ActiveAnswer, example: { chatroomId, active: true } } },
     codes: [...READ_CODES, ...BODY_CODES, 'room_not_found', 'not_a_member'],

@@ -47,7 +47,9 @@ const ErrorData = z.union([
       afterMs: z.int().min(0).describe('Milliseconds to wait at least before coming back.'),
       event: z.null(),
     })
-    .describe('To socket.io only, which knows no close codes: the service ends the connection right after it.'),
+    .describe(
+      'To socket.io and streams of events only, which know no close codes: the service ends the connection right after it.',
+    ),
 ]);
 
 export const SERVER_FRAME_SCHEMAS = {

@@ -1,4 +1,4 @@
-// The ports of a process that runs all roles: REST and the page on one, the sockets on another, health and metrics of the
+// The ports of a process that runs all roles: REST, streams of events and the page on one, the sockets on another, health and metrics of the
 // projections on a third.
 import type Koa from 'koa';
 import { closeServer, createHttpApp } from '../../platform/http-app.ts';
@@ -39,10 +39,10 @@ export async function serveRoles(deps: ServeRolesDeps): Promise<void> {
   // Only stops listening: what is open here are sockets, and the role itself ends those after this.
   lifecycle.add('socket port', async () => void sockets.close());
   const app = createApp('roomlog', [...rest, realtime, projections], deps);
-  for (const route of [...deps.routes, ...rest.flatMap(({ routes }) => routes)]) app.use(route);
+  for (const route of [...deps.routes, ...[...rest, realtime].flatMap(({ routes }) => routes)]) app.use(route);
   const http = await openPort(app, ports.http, 'CHAT_SERVICE_PORT');
   lifecycle.add('http port', () => closeServer(http));
-  for (const role of rest) await openRole(role, lifecycle);
+  for (const role of [realtime, ...rest]) await openRole(role, lifecycle);
 }
 
 function createApp(name: string, roles: readonly Role[], deps: ServeRolesDeps): Koa {

@@ -7,10 +7,14 @@ export type EncodedFrame = {
   readonly name: ServerFrameName;
   /** The frame's data as JSON. */
   readonly json: string;
+  /** The version of the room that a client has once it has this frame and all before it; null where the frame says nothing of it. */
+  readonly version: number | null;
   /** The whole WebSocket frame, header included. */
   readonly wsBytes: Buffer;
   /** The same as a socket.io packet; made when the first socket.io session needs it, then kept. */
   socketIo: SocketIoPacket | null;
+  /** The same as a Server-Sent Event; made when the first stream needs it, then kept (./sse-bytes.ts). */
+  sseBytes: Buffer | null;
 };
 
 export type SocketIoPacket = {
@@ -24,22 +28,29 @@ export type FrameBatch = {
   readonly frames: readonly EncodedFrame[];
   /** All of them in one piece of memory. */
   readonly wsBytes: Buffer;
+  /** All of them as Server-Sent Events; made when the first stream needs them. */
+  sseBytes: Buffer | null;
 };
 
 /** `data` is what schemas/server-frames.ts says of that name. */
-export function encodeFrame<Name extends ServerFrameName>(name: Name, data: ServerFrameData<Name>): EncodedFrame {
-  return encodeFrameJson(name, JSON.stringify(data));
+export function encodeFrame<Name extends ServerFrameName>(
+  name: Name,
+  data: ServerFrameData<Name>,
+  version: number | null = null,
+): EncodedFrame {
+  return encodeFrameJson(name, JSON.stringify(data), version);
 }
 
 /** `json` must be what the frame's data is as JSON; nothing looks at it. */
-export function encodeFrameJson(name: ServerFrameName, json: string): EncodedFrame {
-  return { name, json, wsBytes: textToWsBytes(`{"event":"${name}","data":${json}}`), socketIo: null };
+export function encodeFrameJson(name: ServerFrameName, json: string, version: number | null = null): EncodedFrame {
+  const wsBytes = textToWsBytes(`{"event":"${name}","data":${json}}`);
+  return { name, json, version, wsBytes, socketIo: null, sseBytes: null };
 }
 
 export function joinFrames(frames: readonly EncodedFrame[]): FrameBatch {
   const [only] = frames;
-  if (only && frames.length === 1) return { frames, wsBytes: only.wsBytes };
-  return { frames, wsBytes: Buffer.concat(frames.map((frame) => frame.wsBytes)) };
+  if (only && frames.length === 1) return { frames, wsBytes: only.wsBytes, sseBytes: null };
+  return { frames, wsBytes: Buffer.concat(frames.map((frame) => frame.wsBytes)), sseBytes: null };
 }
 
 /**

@@ -41,7 +41,7 @@ export class RoomState {
     if (this.#recentFrame === null) {
       const messages = this.#recent.slice(-LIMITS.pageMessages).join(',');
       const json = `{"roomId":${JSON.stringify(this.roomId)},"messages":[${messages}],"version":${this.version}}`;
-      this.#recentFrame = encodeFrameJson(SERVER_FRAMES.recentMessages, json);
+      this.#recentFrame = encodeFrameJson(SERVER_FRAMES.recentMessages, json, this.version);
     }
     return this.#recentFrame;
   }
@@ -69,7 +69,7 @@ export class RoomState {
 
 export function changeToFrame(change: RoomChange): EncodedFrame | null {
   const frame = 'message' in change ? messageToFrame(change.message) : toFrame(change.event);
-  return frame === null ? null : encodeFrame(frame.event, frame.data);
+  return frame === null ? null : encodeFrame(frame.event, frame.data, change.version);
 }
 
 /**

@@ -1,4 +1,4 @@
-// How frames reach a client: the one thing in which a bare WebSocket and socket.io differ for the rest of the node.
+// How frames reach a client: the one thing in which a bare WebSocket, socket.io and a stream of events differ for the rest of the node.
 import type { CloseName } from '../../schemas/close-codes.ts';
 import type { EncodedFrame, FrameBatch } from '../frames/encoded-frame.ts';
 
@@ -8,7 +8,7 @@ export type Reply = (answer: Answer) => void;
 
 /** After `close` nothing is sent any more; sending to a closed transport does nothing. */
 export type Transport = {
-  readonly kind: 'ws' | 'socket-io';
+  readonly kind: 'ws' | 'socket-io' | 'sse';
   send(frame: EncodedFrame): void;
   sendBatch(batch: FrameBatch): void;
   /** Bytes that wait to be sent. More than LIMITS.socketQueueBytes closes the transport with slowConsumer. */

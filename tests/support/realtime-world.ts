@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import type { CommandPort } from '../../commands/client/command-port.ts';
@@ -32,6 +32,8 @@ export type RealtimeNode = {
   url: string;
   httpUrl: string;
   metrics: Registry;
+  /** The server's side of its TCP connections that are open. */
+  connections(): Socket[];
   stop(): Promise<void>;
 };
 
@@ -116,12 +118,18 @@ export class RealtimeWorld {
       ids: uuidv7Ids,
     });
     const server = await this.#listen(role, metrics, options.port ?? 0);
+    const connections = new Set<Socket>();
+    server.on('connection', (socket) => {
+      connections.add(socket);
+      socket.once('close', () => connections.delete(socket));
+    });
     const { port } = server.address() as AddressInfo;
     const node: RealtimeNode = {
       role,
       metrics,
       url: `ws://127.0.0.1:${port}`,
       httpUrl: `http://127.0.0.1:${port}`,
+      connections: () => [...connections],
       stop: async () => {
         if (this.#nodes.includes(node)) this.#nodes.splice(this.#nodes.indexOf(node), 1);
         await lifecycle.stop();
@@ -194,6 +202,7 @@ export class RealtimeWorld {
       bodyLimitBytes: LIMITS.httpBodyBytes,
       ready: role.ready,
     });
+    for (const route of role.routes) app.use(route);
     const server = await listen(app, port, '127.0.0.1');
     role.attach(server);
     return server;

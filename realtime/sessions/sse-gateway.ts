@@ -1,0 +1,123 @@
+// Streams of Server-Sent Events on the ports of this node: their bound, pings on a wheel, expiry, draining.
+import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Identity } from '../../platform/auth.ts';
+import type { Logger } from '../../platform/logger.ts';
+import type { RateLimit } from '../../platform/rate-limit.ts';
+import { type Rejection, reject } from '../../schemas/rejections.ts';
+import { BOUNDS } from '../bounds.ts';
+import type { Hub } from '../hub.ts';
+import type { RealtimeMetrics } from '../metrics.ts';
+import { SseStream } from './sse-stream.ts';
+import type { TurnQueue } from './turn-queue.ts';
+
+export type SseGatewayDeps = {
+  hub: Hub;
+  turns: TurnQueue;
+  metrics: RealtimeMetrics;
+  logger: Logger;
+  joinLimit: RateLimit;
+  now: () => number;
+  /** From 0 to 1, to spread when clients come back. */
+  random: () => number;
+  /** Sockets there are beside the streams; they count for the same bound. */
+  otherSockets: () => number;
+  /** One more is refused with busy. */
+  maxSockets: number;
+};
+
+/** A request for a stream: whose, of which room, after which version; and the response, with the headers that every one has. */
+export type StreamRequest = {
+  identity: Identity;
+  roomId: string;
+  after: number | undefined;
+  response: ServerResponse;
+  socket: Socket;
+};
+
+const TICK_MS = 1_000;
+const WHEEL_SPOKES = BOUNDS.pingEveryMs / TICK_MS;
+const RETRY_AFTER_MS = 2_000;
+const DRAIN_LOOK_MS = 10;
+
+export class SseGateway {
+  readonly #deps: SseGatewayDeps;
+  /** A stream hangs on one spoke for ever, so that pings are spread over time with one timer for the node. */
+  readonly #wheel = Array.from({ length: WHEEL_SPOKES }, () => new Set<SseStream>());
+  /** Sockets of streams that have ended, with the time at which those are cut that still have not gone. */
+  readonly #lingering = new Map<Socket, number>();
+  #spoke = 0;
+  #nextSpoke = 0;
+  #count = 0;
+  #isDraining = false;
+
+  constructor(deps: SseGatewayDeps) {
+    this.#deps = deps;
+  }
+
+  get socketCount(): number {
+    return this.#count;
+  }
+
+  /** Resolves with null once the response has begun, from then on it is the stream's; else with the refusal to answer with. */
+  async open(request: StreamRequest): Promise<Rejection | null> {
+    const refusal = (await this.#limit(request.identity)) ?? (await this.#open(request));
+    if (refusal) this.#deps.metrics.refused(refusal.rejected);
+    return refusal;
+  }
+
+  /** Once a second. */
+  tick(): void {
+    const now = this.#deps.now();
+    for (const streams of this.#wheel) {
+      for (const { identity, transport } of streams) if (now >= identity.expiresAt) transport.close('tokenExpired');
+    }
+    for (const { transport } of this.#wheel[this.#spoke] ?? []) transport.checkAlive();
+    this.#spoke = (this.#spoke + 1) % WHEEL_SPOKES;
+    for (const [socket, cutAt] of this.#lingering) if (now >= cutAt) socket.destroy();
+  }
+
+  /** Takes no new streams, ends every one with `draining`, and cuts those whose clients do not read the end. Safe to call twice. */
+  async stop(): Promise<void> {
+    this.#isDraining = true;
+    const deadline = Date.now() + BOUNDS.drainMs;
+    for (const { transport } of this.#wheel.flatMap((spoke) => [...spoke])) transport.close('draining');
+    while (this.#lingering.size > 0 && Date.now() < deadline) await pause(DRAIN_LOOK_MS);
+    for (const socket of this.#lingering.keys()) socket.destroy();
+  }
+
+  async #limit(identity: Identity): Promise<Rejection | null> {
+    const limited = identity.isOperator ? null : await this.#deps.joinLimit.consume(identity.userId);
+    return limited && { ...reject('rate_limited'), ...limited };
+  }
+
+  #open({ identity, roomId, after, response, socket }: StreamRequest): Promise<Rejection | null> | Rejection {
+    // The client may have gone while its rate was looked at; then nobody would tell of it again.
+    if (response.destroyed) return reject('unavailable');
+    if (this.#isDraining || this.#count + this.#deps.otherSockets() >= this.#deps.maxSockets) {
+      return { ...reject('busy', 'this node takes no more sockets'), retryAfterMs: RETRY_AFTER_MS };
+    }
+    const { now, random } = this.#deps;
+    const spoke = this.#wheel[this.#nextSpoke];
+    this.#nextSpoke = (this.#nextSpoke + 1) % WHEEL_SPOKES;
+    this.#count += 1;
+    const stream = new SseStream(identity, roomId, {
+      ...this.#deps,
+      response,
+      socket,
+      retryMs: BOUNDS.streamRetryMs + Math.floor(random() * BOUNDS.streamRetrySpreadMs),
+      onEnded: () => {
+        this.#count -= 1;
+        spoke?.delete(stream);
+        if (stream.transport.hasBegun && !socket.destroyed) this.#lingering.set(socket, now() + BOUNDS.closeGraceMs);
+      },
+    });
+    spoke?.add(stream);
+    response.once('close', () => {
+      this.#lingering.delete(socket);
+      stream.transport.closedByPeer();
+    });
+    return stream.open(after);
+  }
+}
