@@ -18,6 +18,7 @@ import { Lifecycle } from '../../platform/lifecycle.ts';
 import { createLogger } from '../../platform/logger.ts';
 import { createMetrics } from '../../platform/metrics.ts';
 import { createRateLimit } from '../../platform/rate-limit.ts';
+import type { Role } from '../../platform/role.ts';
 import { openRole } from '../../platform/serve-role.ts';
 import { LIMITS } from '../../schemas/limits.ts';
 import { REJECTIONS } from '../../schemas/rejections.ts';
@@ -31,6 +32,7 @@ export type Reply = { status: number; headers: Headers; body: Record<string, unk
 
 export type CommandsServer = {
   url: string;
+  role: Role;
   commands: CommandPort;
   /** As a user of that name; null sends no token. */
   post(path: string, body: unknown, user?: string | null): Promise<Reply>;
@@ -90,6 +92,7 @@ export async function openCommandsServer(
   await openRole(role, lifecycle);
   return {
     url,
+    role,
     commands: role.commands,
     post: (path, body, user = 'ada') =>
       ask(`${url}${path}`, {
