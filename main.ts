@@ -78,7 +78,7 @@ async function start(config: MainConfig, lifecycle: Lifecycle, logger: Logger): 
     rest: [commands, readApi],
     realtime,
     projections: role,
-    routes: [documentRoutes({ socketPort: ports.realtime }), ...devTokens],
+    routes: [...documentRoutes({ socketPort: ports.realtime }), ...devTokens],
     metricsText,
   };
   await serveRoles({ ...served, lifecycle, logger, metrics });

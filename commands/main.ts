@@ -51,5 +51,5 @@ const parts = { ...deps, openOwnership, snapshots, ids: uuidv7Ids, clock: system
 const role = openCommandsRole(parts);
 const { port, frontendUrl } = config;
 const answers = { problems: REJECTIONS, bodyLimitBytes: LIMITS.httpBodyBytes };
-const routes = [documentRoutes({ socketPort: SOCKET_PORT }), ...role.routes];
+const routes = [...documentRoutes({ socketPort: SOCKET_PORT }), ...role.routes];
 await serveRole({ ...role, routes }, { port, frontendUrl, ...answers, lifecycle, log: logger, metrics });

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv } from 'ajv';
 import formats from 'ajv-formats';
 import { describe, it } from 'mocha';
 import { CLOSE_CODES } from '../schemas/close-codes.ts';
+import { codesDocument } from '../schemas/codes-document.ts';
 import { REJECTIONS } from '../schemas/rejections.ts';
+import { CodesAnswer } from '../schemas/rest-answers.ts';
 import { REST_OPERATIONS } from '../schemas/rest-operations.ts';
 import { CLIENT_FRAMES, SERVER_FRAMES } from '../schemas/wire.ts';
 import { openDocumentValidator } from '../tests/support/document-validator.ts';
@@ -61,6 +63,8 @@ describe('the OpenAPI document', () => {
     }
     const known = at(openApi, ['components', 'schemas', 'Problem', 'properties', 'code']).enum;
     assert.deepEqual(known, Object.keys(REJECTIONS));
+    assert.deepEqual(openApi['x-error-codes'], REJECTIONS);
+    assert.deepEqual(CodesAnswer.parse(codesDocument()), codesDocument());
   });
 
   it('DOC-2 an answer with a field, a status, a code or a header that is not there is found', () => {
@@ -86,7 +90,8 @@ describe('the AsyncAPI document', () => {
     // The document's schema brings the one of JSON Schema along.
     const ajv = new Ajv({ strict: false, allErrors: true, meta: false, validateSchema: false });
     formats.default(ajv);
-    const schema = createRequire(import.meta.url)('@asyncapi/specs/schemas/3.0.0.json') as object;
+    const url = new URL(import.meta.resolve('@asyncapi/specs/schemas/3.0.0.json'));
+    const schema = JSON.parse(readFileSync(url, 'utf8')) as object;
     const validate = ajv.compile(schema);
     validate(asyncApi);
     assert.deepEqual(validate.errors, null);

@@ -57,7 +57,7 @@ function referenceTo(name: string): string {
 }
 
 /** Metadata that stands for the whole schema: for a query parameter whose text is read as something else (schemas/queries.ts). */
-export const READ_AS = 'readAs';
+const READ_AS = 'readAs';
 
 function adapt(schema: JsonSchema, isOpen: boolean): void {
   const readAs = schema[READ_AS];

@@ -75,6 +75,7 @@ export function openApiDocument({ isOpen } = { isOpen: true }): JsonSchema {
         token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'A JSON Web Token of the user.' },
       },
     },
+    'x-error-codes': REJECTIONS,
   };
 }
 

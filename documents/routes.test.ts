@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import type { IncomingHttpHeaders, Server } from 'node:http';
-import { request } from 'node:http';
+import { once } from 'node:events';
+import { type IncomingMessage, type OutgoingHttpHeaders, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import type Router from '@koa/router';
 import knex from 'knex';
 import { after, before, describe, it } from 'mocha';
@@ -30,8 +31,8 @@ describe('the routes that are mounted', () => {
   it('DOC-5 are the operations of the OpenAPI document, no more and no fewer', async () => {
     const mounted = [await commandsRole(), await readApiRole(), await realtimeRole()].flatMap(operationsOf);
     // What is there by no router: every port's own answers, and documents.
-    const { giveDevToken, health, ready, metrics, openApi, asyncApi } = REST_OPERATIONS;
-    const others = [giveDevToken, health, ready, metrics, openApi, asyncApi].map(nameOf);
+    const { giveDevToken, health, ready, metrics, openApi, asyncApi, showCodes } = REST_OPERATIONS;
+    const others = [giveDevToken, health, ready, metrics, openApi, asyncApi, showCodes].map(nameOf);
     assert.deepEqual([...mounted, ...others].sort(), OPERATIONS.map(nameOf).sort());
   });
 });
@@ -50,15 +51,15 @@ describe('the route of the documents', () => {
       bodyLimitBytes: 1_000,
       ready: {},
     });
-    app.use(documentRoutes({ socketPort: SOCKET_PORT }));
+    for (const route of documentRoutes({ socketPort: SOCKET_PORT })) app.use(route);
     server = await listen(app, 0, '127.0.0.1');
   });
 
   after(() => closeServer(server, 0));
 
   async function hostFor(host: string): Promise<string> {
-    const { text } = await get(server, REST_OPERATIONS.asyncApi.path, { host });
-    return (JSON.parse(text) as { servers: { socket: { host: string } } }).servers.socket.host;
+    const document = await get(server, REST_OPERATIONS.asyncApi.path, { host });
+    return (JSON.parse(document) as { servers: { socket: { host: string } } }).servers.socket.host;
   }
 
   it('DOC-7 names the port of the sockets on the host that was asked, where that is another port', async () => {
@@ -127,15 +128,9 @@ async function realtimeRole(): Promise<Role> {
 }
 
 /** fetch does not let the Host header be chosen. */
-function get(server: Server, path: string, headers: IncomingHttpHeaders): Promise<{ status: number; text: string }> {
+async function get(server: Server, path: string, headers: OutgoingHttpHeaders): Promise<string> {
   const { port } = server.address() as AddressInfo;
-  return new Promise((resolve, reject) => {
-    request({ host: '127.0.0.1', port, path, headers }, async (response) => {
-      const parts: Buffer[] = [];
-      for await (const part of response) parts.push(part as Buffer);
-      resolve({ status: response.statusCode ?? 0, text: Buffer.concat(parts).toString() });
-    })
-      .on('error', reject)
-      .end();
-  });
+  const sent = request({ host: '127.0.0.1', port, path, headers }).end();
+  const [response] = (await once(sent, 'response')) as [IncomingMessage];
+  return text(response);
 }

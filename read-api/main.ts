@@ -52,5 +52,5 @@ const deps = { settings, lifecycle, logger, metrics, queries, cache, sets, writt
 const role = await openReadApiRole(deps);
 const { port, frontendUrl } = config;
 const answers = { problems: REJECTIONS, bodyLimitBytes: LIMITS.httpBodyBytes };
-const routes = [documentRoutes({ socketPort: SOCKET_PORT }), ...role.routes];
+const routes = [...documentRoutes({ socketPort: SOCKET_PORT }), ...role.routes];
 await serveRole({ ...role, routes }, { port, frontendUrl, ...answers, lifecycle, log: logger, metrics });

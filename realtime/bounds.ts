@@ -27,6 +27,12 @@ export const BOUNDS = {
   /** Frames that are not understood, in badFrameWindowMs, after which the socket is closed with tooManyBadFrames. */
   badFrames: 20,
   badFrameWindowMs: 10_000,
+  /** Fragments of one message, so also those without a byte; one more closes the socket with tooManyPieces (each costs about 300 bytes). */
+  fragmentsPerMessage: 1_024,
+  /** Pieces in which the network brings one frame; one more closes the socket with tooManyPieces. */
+  chunksPerFrame: 4_096,
+  /** Pings and pongs of a socket between two of the node's own pings; one more closes it with tooManyControlFrames. */
+  controlFrames: 250,
   /** Sockets that have no token yet; a further upgrade without one is answered with 503. */
   unauthenticatedSockets: 2_000,
   /** Milliseconds between pings; a socket that stays silent for two of them is dropped. */

@@ -9,6 +9,7 @@ import type { EventLog } from '../event-log/event-log.ts';
 import type { TokenVerifier } from '../platform/auth.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { ExpiringSets } from '../platform/expiring-sets.ts';
+import { fixedJsonRoute } from '../platform/fixed-json-route.ts';
 import type { Ids } from '../platform/ids.ts';
 import type { Lifecycle } from '../platform/lifecycle.ts';
 import type { Logger } from '../platform/logger.ts';
@@ -17,6 +18,7 @@ import { mount } from '../platform/mount.ts';
 import type { PubSub } from '../platform/pub-sub.ts';
 import { createRateLimit, type RateLimit } from '../platform/rate-limit.ts';
 import type { Role } from '../platform/role.ts';
+import { CODES_PATH, codesDocument } from '../schemas/codes-document.ts';
 import { Hub } from './hub.ts';
 import { LogTail } from './log-tail.ts';
 import { createRealtimeMetrics } from './metrics.ts';
@@ -131,7 +133,11 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
   logger.info({ node: signs.nodeId }, 'the socket node can take sockets');
   return {
     name: 'realtime',
-    routes: [documentRoutes({ socketPort: null }), ...mount(createSseRoute(deps.verifier, streams))],
+    routes: [
+      ...documentRoutes({ socketPort: null }),
+      fixedJsonRoute(CODES_PATH, codesDocument()),
+      ...mount(createSseRoute(deps.verifier, streams)),
+    ],
     ready: {
       log: () => deps.eventLog.head(0),
       history: () => deps.source.checkpoints(),

@@ -81,6 +81,36 @@ export const AsOfAnswer = z
 
 export const ActiveAnswer = z.strictObject({ chatroomId: FIELDS.roomId, active: z.literal(true) });
 
+const afterMs = z
+  .int()
+  .min(0)
+  .describe('Milliseconds to wait at least; add a random while, and more with every failure.');
+
+export const CodesAnswer = z.strictObject({
+  closeCodes: z
+    .record(
+      z.string(),
+      z.strictObject({
+        name: z.string(),
+        reconnect: z.boolean().describe('Whether coming back with the same token can help.'),
+        afterMs,
+        reason: z.string().describe('For people.'),
+      }),
+    )
+    .describe('By number.'),
+  errorCodes: z
+    .record(
+      z.string(),
+      z.strictObject({
+        status: z.int().describe('The HTTP status that it has over REST.'),
+        retry: z.boolean().describe('Whether the same request can succeed without anything being changed.'),
+        afterMs,
+        title: z.string().describe('For people.'),
+      }),
+    )
+    .describe('By code.'),
+});
+
 export const DevTokenAnswer = z.strictObject({
   token: z.string().describe('A JSON Web Token.'),
   userId: z.string().describe('The name that was asked for.'),

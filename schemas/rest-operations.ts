@@ -2,6 +2,7 @@
 // answer with the type that stands here; the OpenAPI document is made from this table, and tests hold it against the routes that
 // are mounted and against every answer that they see.
 import { z } from 'zod';
+import { CODES_PATH } from './codes-document.ts';
 import { EXAMPLE_EVENT, EXAMPLE_MEMBER, EXAMPLE_MESSAGE, EXAMPLE_POSITION, EXAMPLE_ROOM } from './examples.ts';
 import {
   AsOfQuery,
@@ -12,6 +13,7 @@ import {
   RoomParams,
   RoomsQuery,
 } from './queries.ts';
+import { REJECTIONS } from './rejections.ts';
 import {
   ActiveRequest,
   ChangeRoomRequest,
@@ -25,6 +27,7 @@ import {
   ActiveAnswer,
   AsOfAnswer,
   ChangeAnswer,
+  CodesAnswer,
   CreateRoomAnswer,
   DevTokenAnswer,
   HealthAnswer,
@@ -320,6 +323,25 @@ export const REST_OPERATIONS = {
     does: 'The protocol of the socket as an AsyncAPI document. The port of the sockets has it too.',
     needsToken: false,
     answers: { 200: { schema: z.looseObject({}), example: { asyncapi: '3.0.0' }, headers: ['ETag'] } },
+    codes: [],
+  },
+  showCodes: {
+    method: 'GET',
+    path: CODES_PATH,
+    group: 'Documents',
+    does: 'Every close code and every error code: whether to come back or to try again, and how long to wait.',
+    notes: 'The port of the sockets has it too.',
+    needsToken: false,
+    answers: {
+      200: {
+        schema: CodesAnswer,
+        example: {
+          closeCodes: { 1001: { name: 'draining', reconnect: true, afterMs: 500, reason: 'the node is going away' } },
+          errorCodes: { not_a_member: REJECTIONS.not_a_member },
+        },
+        headers: ['ETag'],
+      },
+    },
     codes: [],
   },
 } as const satisfies Record<string, RestOperation>;

@@ -100,6 +100,21 @@ export const SERVER_FRAME_SCHEMAS = {
     data: ErrorData,
     example: { code: 'unknown_event', message: REJECTIONS.unknown_event.title, event: 'sing' },
   },
+  [SERVER_FRAMES.tokenExpiring]: {
+    when: 'The token ends soon, and the socket with it: send a fresh one of the same user as an auth frame.',
+    data: z.strictObject({
+      expiresAt: z.iso.datetime().describe('When the token ends.'),
+      inMs: z.int().min(0).describe('Milliseconds until then, by the clock of the service.'),
+    }),
+    example: { expiresAt: EXAMPLE_EVENT.timestamp, inMs: 60_000 },
+  },
+  [SERVER_FRAMES.draining]: {
+    when: 'The node goes away: the last frame before the close with 1001.',
+    data: z.strictObject({
+      afterMs: z.int().min(0).describe('Milliseconds to wait before coming back; another number for every socket.'),
+    }),
+    example: { afterMs: 2_345 },
+  },
   [SERVER_FRAMES.roomCreated]: {
     when: 'The room came into being: version 1, which only somebody who asks for it with `after: 0` gets.',
     data: RoomEventData.extend({

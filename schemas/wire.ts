@@ -25,6 +25,9 @@ export const SERVER_FRAMES = {
   typing: 'typing',
   stopTyping: 'stop-typing',
   error: 'error',
+  // Beyond the guide: what the connection itself has to say.
+  tokenExpiring: 'token-expiring',
+  draining: 'draining',
   // Beyond the guide: one frame per further room event.
   roomCreated: 'room-created',
   roomDetailsChanged: 'room-details-changed',

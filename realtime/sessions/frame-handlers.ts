@@ -41,7 +41,7 @@ function renewToken(session: Session, data: unknown, deps: SessionDeps): Outcome
   if (isRejection(frame)) return frame;
   const identity = deps.verifier.verify(frame.token);
   if (isTokenFault(identity)) return reject(identity.fault);
-  if (identity.userId !== session.userId) return reject('token_invalid', 'the token is of another user');
+  if (identity.userId !== session.userId) return reject('token_of_another_user');
   session.identity = identity;
   return { userId: identity.userId, username: identity.username };
 }

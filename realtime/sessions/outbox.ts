@@ -1,10 +1,13 @@
 // What waits to be written to one WebSocket. Frames of one turn leave in one write; how much may wait is bounded, because a client
 // that does not read must cost itself its connection, not the node its memory.
 import type { Socket } from 'node:net';
+import { WebSocket } from 'ws';
 import { LIMITS } from '../../schemas/limits.ts';
 import type { TurnQueue } from './turn-queue.ts';
 
 export type OutboxDeps = {
+  /** Of a WebSocket: it writes pongs and the close frame by itself, whole and at once, into the same TCP socket. */
+  ws?: WebSocket;
   socket: Socket;
   turns: TurnQueue;
   /** Called once, when more than LIMITS.socketQueueBytes wait. What waited here is dropped; nothing is taken any more. */
@@ -46,8 +49,9 @@ export class Outbox {
     const bytes = this.#bytes;
     this.#pieces = [];
     this.#bytes = 0;
-    const { socket } = this.#deps;
-    if (!socket.writable) return;
+    const { socket, ws } = this.#deps;
+    // `ws` has answered the client's close frame already: nothing may follow it (RFC 6455 §5.5.1).
+    if (!socket.writable || (ws && ws.readyState !== WebSocket.OPEN)) return;
     this.#deps.onWritten(bytes);
     const [first] = pieces;
     if (first && pieces.length === 1) {

@@ -9,6 +9,7 @@ import { BOUNDS } from '../bounds.ts';
 import { encodeFrame } from '../frames/encoded-frame.ts';
 import { parseFrame } from './parse-frame.ts';
 import { rejectionToError, Session, type SessionDeps } from './session.ts';
+import { closeNameOfFault } from './ws-faults.ts';
 import { WsTransport, type WsTransportDeps } from './ws-transport.ts';
 
 export type WsConnectionDeps = Omit<WsTransportDeps, 'onClosed'> &
@@ -58,12 +59,14 @@ export class WsConnection {
 
   #listen(ws: WebSocket): void {
     ws.on('message', (data, isBinary) => this.#receive(data, isBinary));
-    ws.on('pong', () => this.transport.heard());
+    const onControl = (): void => this.transport.heardControl();
+    ws.on('ping', onControl);
+    ws.on('pong', onControl);
     ws.on('close', () => this.transport.closedByPeer());
     // `ws` closes the socket itself after a fault of the protocol (1002, 1007, 1009 …); the close event follows.
     ws.on('error', (error) => {
-      const { code } = error as { code?: unknown };
-      if (code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') this.#deps.metrics.closed('frameTooBig');
+      const name = closeNameOfFault(error);
+      if (name !== null) this.#deps.metrics.closed(name);
       this.transport.closedByPeer();
     });
   }

@@ -30,14 +30,18 @@ const DRAIN_LOOK_MS = 10;
 const BEARER = 'bearer';
 const TOKEN_PATTERN = /^[\w-]+\.[\w-]+\.[\w-]*$/;
 
-/** `closeTimeout` is missing in the type package. */
-const SERVER_OPTIONS: ServerOptions & { closeTimeout: number } = {
+/** The first two are missing in the type package. */
+const SERVER_OPTIONS: ServerOptions & { closeTimeout: number; maxPendingAutoPongs: number } = {
+  closeTimeout: BOUNDS.closeGraceMs,
+  // `ws` would cut a socket without a code; BOUNDS.controlFrames bounds the pongs that wait, too.
+  maxPendingAutoPongs: 0,
   noServer: true,
   clientTracking: false,
   // Compressing the same frame for every socket again would cost more than everything else together.
   perMessageDeflate: false,
   maxPayload: LIMITS.frameBytes,
-  closeTimeout: BOUNDS.closeGraceMs,
+  maxFragments: BOUNDS.fragmentsPerMessage,
+  maxBufferedChunks: BOUNDS.chunksPerFrame,
   handleProtocols: (protocols) => (protocols.has(BEARER) ? BEARER : ([...protocols][0] ?? false)),
 };
 

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { CLOSE_CODES, type CloseName } from '../../schemas/close-codes.ts';
 import type { AnswerFrame } from '../../schemas/wire.ts';
+import { BOUNDS } from '../bounds.ts';
 import { type EncodedFrame, type FrameBatch, textToWsBytes } from '../frames/encoded-frame.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
 import { Outbox } from './outbox.ts';
@@ -29,6 +30,8 @@ export class WsTransport implements Transport {
   readonly #deps: WsTransportDeps;
   readonly #outbox: Outbox;
   #silentPings = 0;
+  /** Since the last checkAlive. */
+  #controlFrames = 0;
   #isClosed = false;
 
   constructor(deps: WsTransportDeps) {
@@ -94,8 +97,16 @@ export class WsTransport implements Transport {
     this.#silentPings = 0;
   }
 
+  /** The client has sent a ping or a pong. `ws` answers pings by itself, so a flood of them has to end somewhere. */
+  heardControl(): void {
+    this.heard();
+    this.#controlFrames += 1;
+    if (this.#controlFrames > BOUNDS.controlFrames) this.close('tooManyControlFrames');
+  }
+
   checkAlive(): void {
     if (this.#isClosed) return;
+    this.#controlFrames = 0;
     if (this.#silentPings >= MAX_SILENT_PINGS) {
       this.close('heartbeatLost');
       return;

@@ -34,7 +34,7 @@ describe('the pages of the documents', () => {
       bodyLimitBytes: LIMITS.httpBodyBytes,
       ready: {},
     });
-    app.use(documentRoutes({ socketPort: SOCKET_PORT }));
+    for (const route of documentRoutes({ socketPort: SOCKET_PORT })) app.use(route);
     app.use(servePage(join(PROJECT_ROOT, 'web')));
     server = await listen(app, 0, '127.0.0.1');
     browser = await openBrowser();

@@ -1,4 +1,6 @@
 // The REST API as a page, made of its OpenAPI document.
+
+import { errorCodes } from './codes.js';
 import { beside, code, codeLink, element, example, inline, link, prose, show, table } from './elements.js';
 import { fields, namedSchemas, nameOf, parameterRow } from './schemas.js';
 
@@ -32,7 +34,7 @@ void show('../api/v1/openapi.json', (api) => {
       element('h2', {}, 'Shapes'),
       ...namedSchemas(schemas),
       element('h2', { id: 'codes' }, 'Codes'),
-      codesTable(api.components.examples),
+      errorCodes(api['x-error-codes'], ['Status', ({ status }) => String(status)]),
     ],
   };
 });
@@ -99,14 +101,6 @@ function refusals(responses) {
     return [{ cells: [status, Object.keys(problem.examples).flatMap((name) => [codeLink(name), ' '])] }];
   });
   return rows.length === 0 ? [] : [table(['Status', 'Codes'], rows)];
-}
-
-function codesTable(examples) {
-  const rows = Object.entries(examples).map(([name, { value }]) => ({
-    id: `code-${name}`,
-    cells: [code(name), String(value.status), value.title],
-  }));
-  return table(['Code', 'Status', 'Meaning'], rows);
 }
 
 function curl({ method, path, security, parameters }, body) {

@@ -1,5 +1,7 @@
 // The protocol of the socket as a page, made of its AsyncAPI document.
-import { beside, code, codeLink, element, example, inline, link, prose, show, table } from './elements.js';
+
+import { closeCodes, errorCodes } from './codes.js';
+import { beside, code, codeLink, element, example, inline, link, prose, show } from './elements.js';
 import { fields, namedSchemas, nameOf } from './schemas.js';
 
 void show('../api/v1/asyncapi.json', (api) => {
@@ -82,17 +84,4 @@ function article({ id, title, summary }, left, right) {
 /** On one line each, as they go over the socket, where they are short enough. */
 function examples(title, message) {
   return message.examples.map(({ payload }) => example(title, payload));
-}
-
-function closeCodes(codes) {
-  const rows = Object.entries(codes).map(([name, { code: number, reconnect, afterMs, reason }]) => ({
-    id: `close-${number}`,
-    cells: [String(number), code(name), reason, reconnect ? `yes, after ${afterMs / 1_000} s or more` : 'no'],
-  }));
-  return table(['Code', 'Name', 'Meaning', 'Come back?'], rows);
-}
-
-function errorCodes(codes) {
-  const rows = Object.entries(codes).map(([name, { title }]) => ({ id: `code-${name}`, cells: [code(name), title] }));
-  return table(['Code', 'Meaning'], rows);
 }
