@@ -18,6 +18,7 @@ import { freshQueries } from './fresh-queries.ts';
 import { HotRooms } from './hot-rooms.ts';
 import { createReadMetrics } from './metrics.ts';
 import { PositionWaiter } from './position-waiter.ts';
+import { PresenceReader } from './presence-reader.ts';
 import type { Queries } from './queries/queries.ts';
 import { createAsOfRoutes } from './routes/as-of.ts';
 import { createMessageRoutes } from './routes/messages.ts';
@@ -58,7 +59,8 @@ export async function openReadApiRole(deps: ReadApiRoleDeps): Promise<Role> {
   lifecycle.add('hot rooms', () => hotRooms.stop());
   const active = createActiveMarks(deps.sets, logger);
   const before = [authenticate(deps.verifier), waitForPosition(positions, metrics)];
-  const rooms = createRoomRoutes({ before, queries: asked, active });
+  const presence = new PresenceReader({ sets: deps.sets, clock });
+  const rooms = createRoomRoutes({ before, queries: asked, active, presence });
   const asOf = createAsOfRoutes({ before, queries: asked, clock });
   const messages = createMessageRoutes({ before, queries: asked, hotRooms, active, rules: settings, metrics });
   return {

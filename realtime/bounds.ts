@@ -17,7 +17,12 @@ export const BOUNDS = {
   /** Missed events read from PostgreSQL at once. */
   missedPage: 500,
   /** Bytes waiting for a socket above which no further page of missed events is read for it. */
-  resumeQueueBytes: 1024 * 1024,
+  resumeQueueBytes: 256 * 1024,
+  /** Milliseconds at most between two flushes of what there is to write, and bytes that end such a rest early. */
+  flushRestMs: 5,
+  flushBytes: 1024 * 1024,
+  /** Bytes waiting for all sockets that do not take them at once; beyond it those with most are closed with slowConsumer. */
+  nodeQueueBytes: 1024 * 1024 * 1024,
   /** Milliseconds a resuming socket may stay above that; then it is closed with slowConsumer. */
   resumeStallMs: 20_000,
   /** Milliseconds that a room without sockets is kept, so that a reload of a page costs no read. */
@@ -49,10 +54,19 @@ export const BOUNDS = {
   streamRetrySpreadMs: 1_500,
   /** Milliseconds that sockets have to go away when the node drains. */
   drainMs: 3_000,
-  /** Milliseconds that a presence entry lasts, and between two renewals of it. */
+  /** Milliseconds that a presence entry lasts in the shared set, and between two renewals of it. */
   presenceMs: 90_000,
   presenceRenewMs: 30_000,
-  /** Milliseconds between a node's signs of life, and without one until its users count as gone. */
-  nodeSignMs: 2_000,
-  nodeSilentMs: 7_000,
+  /** Users in one write to the shared set and in one signal to other nodes; what is more leaves with the next ones. */
+  presenceBatch: 200,
+  /** Rooms whose presence is renewed at a time. */
+  renewedAtOnce: 50,
+  /** Rounds of renewal over all rooms, one every other tick, when the shared sets were lost or could not be reached. */
+  hurriedRounds: 3,
+  /**
+   * Milliseconds from one sign of life of a node to the next, met at every second tick; and without one until its users count as
+   * gone, which is found with the next sign after: within 10 s.
+   */
+  nodeSignMs: 1_500,
+  nodeSilentMs: 6_000,
 } as const;

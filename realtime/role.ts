@@ -24,6 +24,7 @@ import { LogTail } from './log-tail.ts';
 import { createRealtimeMetrics } from './metrics.ts';
 import { NodeSigns } from './rooms/node-signs.ts';
 import type { RoomSource } from './rooms/room-source.ts';
+import { Backlog } from './sessions/backlog.ts';
 import type { SessionDeps } from './sessions/session.ts';
 import { SocketIoGateway } from './sessions/socket-io-gateway.ts';
 import { SseGateway } from './sessions/sse-gateway.ts';
@@ -74,17 +75,22 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
     rooms: hub.roomCount,
     partitions: tail.partitionCount,
     tailLag: tail.lag(),
+    backlogBytes: backlog.bytes,
   }));
-  const signs = new NodeSigns({ ...deps, nodeId: deps.ids.next() });
-  await signs.open();
-  lifecycle.add('realtime signs', async () => signs.stop());
+  const signs = new NodeSigns({
+    ...deps,
+    nodeId: deps.ids.next(),
+    restore: () => hub.restorePresence(),
+    lookAgain: () => hub.lookAgain(),
+  });
   const turns = new TurnQueue();
+  const backlog = new Backlog();
   const tail: LogTail = new LogTail({
     ...deps,
     wants: (stream) => hub.wants(stream),
     onEvent: (event) => hub.accept(event),
   });
-  const hub = new Hub({
+  const hub: Hub = new Hub({
     ...deps,
     ...settings,
     metrics,
@@ -95,6 +101,8 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
     pause: (ms) => pause(ms),
     partitions: deps.eventLog.partitions,
   });
+  await signs.open();
+  lifecycle.add('realtime signs', () => signs.stop());
   lifecycle.add('realtime rooms', async () => hub.stop());
   lifecycle.run('realtime tail', tail);
   const sessionDeps: SessionDeps = { ...deps, ...rateLimits(deps.writeLimit), hub, metrics, now };
@@ -102,6 +110,7 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
     ...sessionDeps,
     ...settings,
     turns,
+    backlog,
     socketIoPath: SOCKET_IO_PATH,
     otherSockets: () => socketIo.socketCount + streams.socketCount,
   });
@@ -116,6 +125,7 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
     ...sessionDeps,
     ...settings,
     turns,
+    backlog,
     random: Math.random,
     otherSockets: () => webSockets.socketCount + socketIo.socketCount,
   });
@@ -124,6 +134,7 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
     webSockets.tick();
     socketIo.tick();
     streams.tick();
+    backlog.tick();
   };
   const timer = setInterval(tick, TICK_MS);
   lifecycle.add('realtime sockets', async () => {

@@ -61,6 +61,19 @@ export const LIMITS = {
   freshReadMs: 200,
   /** Milliseconds after which a typing mark that is not repeated expires. */
   typingMs: 6_000,
+  /** Users shown as typing in a room at a time; somebody else's mark is passed over until one of them ends. */
+  typingShown: 10,
+  /** `typing` frames of a room in a second; one more is passed over. */
+  typingPerSecond: 10,
+  /**
+   * Users present in a room up to whom they are told by name. Above it a room is large: it has counts alone, and is small again
+   * when at most half as many are present.
+   */
+  presenceNames: 100,
+  /** Milliseconds for which a user must be gone to be told as gone, and between two counts of a large room. */
+  presenceMs: 2_000,
+  /** Users of one page of those present in a room. */
+  pagePresent: 100,
   /** Milliseconds a user counts as active in a room after the last sign of it. */
   activeMs: 60_000,
 } as const;

@@ -45,6 +45,10 @@ export const MembersQuery = z.strictObject({
   cursor: cursor('nextCursor').optional(),
   limit: pageLimit(LIMITS.pageMembers, LIMITS.pageMembers, 'members'),
 });
+export const PresenceQuery = z.strictObject({
+  cursor: cursor('nextCursor').optional(),
+  limit: pageLimit(LIMITS.pagePresent, LIMITS.pagePresent, 'users'),
+});
 export const MessagesQuery = z
   .strictObject({
     chatroomId,

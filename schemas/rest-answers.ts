@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { REJECTIONS, type RejectionCode } from './rejections.ts';
 import { RejectionCodes } from './server-frames.ts';
-import { FIELDS, MemberView, MessageView, RoomView } from './wire.ts';
+import { FIELDS, MemberView, MessageView, PresentView, RoomView } from './wire.ts';
 
 /** Of every refusal and fault: problem+json (RFC 9457). */
 export const ProblemAnswer = z
@@ -51,6 +51,12 @@ export const MembersAnswer = z.strictObject({
   members: z
     .array(MemberView.extend({ active: z.boolean().describe('Whether they were seen in the room within a minute.') }))
     .describe('In the order of user ids.'),
+  nextCursor,
+});
+
+export const PresenceAnswer = z.strictObject({
+  count: z.int().min(0).describe('How many users are present.'),
+  members: z.array(PresentView).describe('In the order of user ids.'),
   nextCursor,
 });
 

@@ -10,6 +10,7 @@ import {
   EventStreamQuery,
   MembersQuery,
   MessagesQuery,
+  PresenceQuery,
   RoomParams,
   RoomsQuery,
 } from './queries.ts';
@@ -33,6 +34,7 @@ import {
   HealthAnswer,
   MembersAnswer,
   MessagesAnswer,
+  PresenceAnswer,
   ReadyAnswer,
   RoomAnswer,
   RoomsAnswer,
@@ -141,6 +143,24 @@ export const REST_OPERATIONS = {
       200: { schema: MembersAnswer, example: { members: [{ ...EXAMPLE_MEMBER, active: true }] }, headers: STANDING },
     },
     codes: [...READ_CODES, 'room_not_found'],
+  },
+  showPresence: {
+    method: 'GET',
+    path: '/api/v1/chatroom/{id}/presence',
+    group: 'Rooms',
+    does: 'Shows who is present in a room: members with a socket or stream that has joined it; for its members and for operators.',
+    needsToken: true,
+    waitsForPosition: true,
+    params: RoomParams,
+    query: PresenceQuery,
+    answers: {
+      200: {
+        schema: PresenceAnswer,
+        example: { count: 1, members: [{ userId: EXAMPLE_EVENT.userId, username: EXAMPLE_EVENT.username }] },
+        headers: STANDING,
+      },
+    },
+    codes: [...READ_CODES, 'room_not_found', 'not_a_member'],
   },
   showRoomAsOf: {
     method: 'GET',

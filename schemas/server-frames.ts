@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { CLOSE_CODES, type CloseName } from './close-codes.ts';
 import { EXAMPLE_EVENT, EXAMPLE_MESSAGE, EXAMPLE_USER } from './examples.ts';
 import { REJECTIONS, type RejectionCode } from './rejections.ts';
-import { FIELDS, MessageView, RoomEventData, SERVER_FRAMES, type ServerFrameName } from './wire.ts';
+import { FIELDS, MessageView, PresentView, RoomEventData, SERVER_FRAMES, type ServerFrameName } from './wire.ts';
 
 /** `when` says in one sentence when the frame comes; `example` is data that the schema takes. */
 export type ServerFrameEntry = { when: string; data: z.ZodType<object>; example: object };
@@ -152,6 +152,33 @@ export const SERVER_FRAME_SCHEMAS = {
     when: 'A member has left the room. Where it is you, it is the last frame of the room.',
     data: RoomEventData,
     example: EXAMPLE_EVENT,
+  },
+  [SERVER_FRAMES.presence]: {
+    when: 'Within a second after you have joined a room, and then when members have come or gone.',
+    data: z.strictObject({
+      roomId: FIELDS.roomId,
+      count: z.int().min(0).describe('How many users are present, after the changes that the frame tells.'),
+      large: z
+        .boolean()
+        .describe(
+          'Whether so many are present that their number alone is told: no `members`, `joined` and `left` stay empty, and `user-joined` and `user-left` do not come.',
+        ),
+      members: z
+        .array(PresentView)
+        .exactOptional()
+        .describe(
+          'All who are present, you among them. Only to who has just joined, and when the room is large no more.',
+        ),
+      joined: z.array(PresentView).describe('Who has come since the frame before.'),
+      left: z.array(PresentView).describe('Who has gone since the frame before, and has not come back at once.'),
+    }),
+    example: {
+      roomId: EXAMPLE_EVENT.roomId,
+      count: 2,
+      large: false,
+      joined: [{ userId: 'bob', username: 'Bob' }],
+      left: [],
+    },
   },
 } as const satisfies Record<ServerFrameName, ServerFrameEntry>;
 

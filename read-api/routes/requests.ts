@@ -2,7 +2,12 @@
 import type { Context } from 'koa';
 import { z } from 'zod';
 import { Problem } from '../../platform/http-app.ts';
-import { AsOfQuery, MembersQuery as MembersTexts, RoomsQuery as RoomsTexts } from '../../schemas/queries.ts';
+import {
+  AsOfQuery,
+  MembersQuery as MembersTexts,
+  PresenceQuery as PresenceTexts,
+  RoomsQuery as RoomsTexts,
+} from '../../schemas/queries.ts';
 import { isRejection } from '../../schemas/rejections.ts';
 import { parseRequest } from '../../schemas/requests.ts';
 import { parseAsOfPoint } from '../queries/as-of.ts';
@@ -10,6 +15,7 @@ import { roomCursor, userCursor } from './cursors.ts';
 
 export const RoomsQuery = RoomsTexts.extend({ cursor: roomCursor.optional() });
 export const MembersQuery = MembersTexts.extend({ cursor: userCursor.optional() });
+export const PresenceQuery = PresenceTexts.extend({ cursor: userCursor.optional() });
 export const AsOfRequest = AsOfQuery.extend({
   at: z.string().transform((text, context) => {
     const point = parseAsOfPoint(text);

@@ -6,9 +6,10 @@ import { NoQuery, RoomParams } from '../../schemas/queries.ts';
 import type { RestAnswer } from '../../schemas/rest-operations.ts';
 import type { ActiveMarks } from '../active-marks.ts';
 import type { FreshQueries } from '../fresh-queries.ts';
-import { findRoom } from './access.ts';
+import type { PresenceReader } from '../presence-reader.ts';
+import { findRoom, findRoomOfMember } from './access.ts';
 import { toRoomCursor, toUserCursor } from './cursors.ts';
-import { MembersQuery, parse, queryOf, RoomsQuery } from './requests.ts';
+import { MembersQuery, PresenceQuery, parse, queryOf, RoomsQuery } from './requests.ts';
 import { tellStanding } from './tell-standing.ts';
 
 export type RoomRoutesDeps = {
@@ -16,9 +17,10 @@ export type RoomRoutesDeps = {
   before: Middleware[];
   queries: FreshQueries;
   active: ActiveMarks;
+  presence: PresenceReader;
 };
 
-export function createRoomRoutes({ before, queries, active }: RoomRoutesDeps): Router {
+export function createRoomRoutes({ before, queries, active, presence }: RoomRoutesDeps): Router {
   const router = new Router({ prefix: '/api/v1/chatroom' });
   router.use(...before);
 
@@ -45,6 +47,17 @@ export function createRoomRoutes({ before, queries, active }: RoomRoutesDeps): R
       members: page.members.map((member) => ({ ...member, active: activeIds.has(member.userId) })),
       ...(page.hasMore && last ? { nextCursor: toUserCursor(last.userId) } : {}),
     } satisfies RestAnswer<'listMembers'>;
+  });
+
+  router.get('/:id/presence', async (context) => {
+    const { cursor, limit } = parse(PresenceQuery, queryOf(context));
+    const { id } = parse(RoomParams, { id: context.params.id });
+    const { room, standing } = await findRoomOfMember(queries, id, identityOf(context));
+    const { count, members, hasMore } = await presence.page(room.id, cursor ?? '', limit);
+    const last = members.at(-1);
+    tellStanding(context, standing);
+    const nextCursor = hasMore && last ? { nextCursor: toUserCursor(last.userId) } : {};
+    context.body = { count, members, ...nextCursor } satisfies RestAnswer<'showPresence'>;
   });
 
   router.get('/:id', async (context) => {

@@ -38,16 +38,21 @@ export type SessionDeps = {
 
 type Waiting = { event: string; data: unknown; reply: Reply | null };
 
+const NOTHING_SUBMITTED: Promise<void> = Promise.resolve();
+/** Shared by all sessions, so never written to. */
+const NOBODY_WAITS: Waiting[] = [];
+
 export class Session implements Participant {
   /** Replaced by a fresher token of the same user. */
   identity: Identity;
   readonly transport: Transport;
   readonly #deps: SessionDeps;
   readonly #rooms = new Set<string>();
-  readonly #lastByRoom = new Map<string, Promise<unknown>>();
-  #lastSubmitted: Promise<void> = Promise.resolve();
+  /** Only while something waits: most sockets are idle, and an empty map is not small. */
+  #lastByRoom: Map<string, Promise<unknown>> | null = null;
+  #lastSubmitted = NOTHING_SUBMITTED;
   #inFlight = 0;
-  #waiting: Waiting[] = [];
+  #waiting: Waiting[] = NOBODY_WAITS;
   #badFrames = 0;
   #badSince = 0;
   #isOpen = true;
@@ -86,6 +91,7 @@ export class Session implements Participant {
       void this.#handle(event, data, reply);
     } else if (this.#waiting.length < BOUNDS.waitingFrames) {
       this.transport.pauseReading();
+      if (this.#waiting === NOBODY_WAITS) this.#waiting = [];
       this.#waiting.push({ event, data, reply });
     } else {
       this.#answer(event, reject('busy'), reply);
@@ -104,7 +110,7 @@ export class Session implements Participant {
   end(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    this.#waiting = [];
+    this.#waiting = NOBODY_WAITS;
     for (const roomId of this.#rooms) this.#deps.hub.leave(this, roomId);
     this.#rooms.clear();
   }
@@ -154,13 +160,16 @@ export class Session implements Participant {
 
   /** Runs the task after the earlier ones of the same room. */
   async inRoomOrder<Value>(roomId: string, task: () => Promise<Value>): Promise<Value> {
-    const before = this.#lastByRoom.get(roomId);
+    this.#lastByRoom ??= new Map();
+    const lastByRoom = this.#lastByRoom;
+    const before = lastByRoom.get(roomId);
     const run = before ? before.then(task, task) : task();
-    this.#lastByRoom.set(roomId, run);
+    lastByRoom.set(roomId, run);
     try {
       return await run;
     } finally {
-      if (this.#lastByRoom.get(roomId) === run) this.#lastByRoom.delete(roomId);
+      if (lastByRoom.get(roomId) === run) lastByRoom.delete(roomId);
+      if (lastByRoom.size === 0 && this.#lastByRoom === lastByRoom) this.#lastByRoom = null;
     }
   }
 
@@ -202,7 +211,9 @@ export class Session implements Participant {
     // In portions: taking one at a time off the front of a long list would cost its length each time.
     if (free < LIMITS.framesInFlightPerSocket / 2 && this.#waiting.length > free) return;
     for (const { event, data, reply } of this.#waiting.splice(0, free)) void this.#handle(event, data, reply);
-    if (this.#waiting.length === 0) this.transport.resumeReading();
+    if (this.#waiting.length > 0) return;
+    this.#waiting = NOBODY_WAITS;
+    this.transport.resumeReading();
   }
 
   #countBadFrame(): void {

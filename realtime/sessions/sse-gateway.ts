@@ -9,12 +9,14 @@ import { type Rejection, reject } from '../../schemas/rejections.ts';
 import { BOUNDS } from '../bounds.ts';
 import type { Hub } from '../hub.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
+import type { Backlog } from './backlog.ts';
 import { SseStream } from './sse-stream.ts';
 import type { TurnQueue } from './turn-queue.ts';
 
 export type SseGatewayDeps = {
   hub: Hub;
   turns: TurnQueue;
+  backlog: Backlog;
   metrics: RealtimeMetrics;
   logger: Logger;
   joinLimit: RateLimit;

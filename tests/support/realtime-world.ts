@@ -51,6 +51,9 @@ export type NodeOptions = {
   port?: number;
   /** The node's own handle on the log, instead of the world's. */
   eventLog?: EventLog;
+  /** The node's own connections to what nodes share, instead of the world's. */
+  sets?: ExpiringSets;
+  pubSub?: PubSub;
 };
 
 const SECRET = 'a secret for tests that is long enough';
@@ -112,8 +115,8 @@ export class RealtimeWorld {
         burst: options.writesPerSecond ?? 0,
         keyPrefix: 'writes',
       }),
-      sets: this.#sets,
-      pubSub: this.#pubSub,
+      sets: options.sets ?? this.#sets,
+      pubSub: options.pubSub ?? this.#pubSub,
       clock: this.clock,
       ids: uuidv7Ids,
     });
@@ -169,7 +172,7 @@ export class RealtimeWorld {
 
   /** A new room of these users; the first one owns it. */
   async room(...userIds: [string, ...string[]]): Promise<string> {
-    return this.#createRoom(`room-${randomUUID()}`, ...userIds);
+    return this.createRoom(`room-${randomUUID()}`, ...userIds);
   }
 
   /** The same in a partition of the test's choice. */
@@ -177,19 +180,20 @@ export class RealtimeWorld {
     let roomId: string;
     do roomId = `room-${randomUUID()}`;
     while (partitionOf(streamOfRoom(roomId), this.log.partitions) !== partition);
-    return this.#createRoom(roomId, ...userIds);
+    return this.createRoom(roomId, ...userIds);
+  }
+
+  /** The same under that id. */
+  async createRoom(roomId: string, ...[owner, ...others]: [string, ...string[]]): Promise<string> {
+    const place = { roomId, spaceId: 'space-1', name: 'Lobby', description: '', isPrivate: false };
+    await this.act(owner, { type: 'CreateRoom', ...place });
+    for (const userId of others) await this.act(userId, { type: 'JoinRoom', roomId });
+    return roomId;
   }
 
   say(userId: string, roomId: string, text: string): Promise<Accepted> {
     const message = { messageId: randomUUID(), text, replyTo: null, originalTime: null };
     return this.act(userId, { type: 'SendMessage', roomId, ...message });
-  }
-
-  async #createRoom(roomId: string, ...[owner, ...others]: [string, ...string[]]): Promise<string> {
-    const place = { roomId, spaceId: 'space-1', name: 'Lobby', description: '', isPrivate: false };
-    await this.act(owner, { type: 'CreateRoom', ...place });
-    for (const userId of others) await this.act(userId, { type: 'JoinRoom', roomId });
-    return roomId;
   }
 
   async #listen(role: RealtimeRole, metrics: Registry, port: number): Promise<Server> {
