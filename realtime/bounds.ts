@@ -52,8 +52,13 @@ export const BOUNDS = {
   /** Milliseconds that a stream of events tells its client to wait before it comes back: at least, and the random while above that. */
   streamRetryMs: 500,
   streamRetrySpreadMs: 1_500,
-  /** Milliseconds that sockets have to go away when the node drains. */
-  drainMs: 3_000,
+  /** Sockets that a draining node closes at once, at least, and milliseconds until the next portion. */
+  drainPortion: 100,
+  drainEveryMs: 50,
+  /** Milliseconds that a draining node waits for answers under way; then their sockets are closed without them. */
+  drainAnswersMs: 2_000,
+  /** Milliseconds that the last sockets of a draining node have to answer the close frame before they are cut. */
+  goodbyeMs: 1_000,
   /** Milliseconds that a presence entry lasts in the shared set, and between two renewals of it. */
   presenceMs: 90_000,
   presenceRenewMs: 30_000,

@@ -17,6 +17,10 @@ export const LIMITS = {
   frameBytes: 64 * 1024,
   /** Milliseconds a socket may stay without a valid token; then it is closed with authenticationTimeout. */
   authenticationMs: 5_000,
+  /** Milliseconds before its end at which a token is warned of with token-expiring; at the end the socket is closed with tokenExpired. */
+  tokenWarningMs: 60_000,
+  /** Milliseconds over which a draining node asks its clients to spread their coming back, at most. */
+  drainSpreadMs: 5_000,
   /** Rooms one socket may be joined to; a further join-room is refused with too_many_rooms. */
   roomsPerSocket: 1_000,
   /** Client frames of one socket that wait for their answer; at the bound the socket is no longer read until one is answered. */
