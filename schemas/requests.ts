@@ -101,6 +101,12 @@ export const JoinRoomFrame = z.strictObject({
     .min(0)
     .optional()
     .describe('The highest version of the room that you have seen: exactly what came after it is sent first.'),
+  reset: z
+    .boolean()
+    .optional()
+    .describe(
+      `Whether to get \`recent-messages\` in place of what you have missed where that is more than ${LIMITS.resetAfter} events.`,
+    ),
 });
 export const LeaveRoomFrame = z.strictObject({ roomId });
 export const TypingFrame = z.strictObject({ roomId });

@@ -9,6 +9,7 @@ import { BOUNDS } from '../bounds.ts';
 import type { Hub } from '../hub.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
 import type { Backlog } from './backlog.ts';
+import { beatAll } from './beat-all.ts';
 import { type DrainDeps, drain, untilGone } from './drain.ts';
 import { SseStream } from './sse-stream.ts';
 import type { TokenClock } from './token-clock.ts';
@@ -73,7 +74,7 @@ export class SseGateway {
   /** Once a second. */
   tick(): void {
     const now = this.#deps.now();
-    for (const { transport } of this.#wheel[this.#spoke] ?? []) transport.checkAlive();
+    beatAll(this.#wheel[this.#spoke] ?? []);
     this.#spoke = (this.#spoke + 1) % WHEEL_SPOKES;
     for (const [socket, cutAt] of this.#lingering) if (now >= cutAt) socket.destroy();
   }

@@ -51,6 +51,13 @@ export class SseStream implements Participant {
     return this.identity.username;
   }
 
+  /** A sign of life that goes through proxies, and how far the room is. Says how many events that were. */
+  beat(): number {
+    this.transport.checkAlive();
+    this.#deps.hub.heartbeat(this, this.#roomId);
+    return 1;
+  }
+
   isOpen(): boolean {
     return this.#isOpen;
   }
