@@ -21,6 +21,12 @@ export class PresentUsers {
     for (const [userId, view] of this.#viewByUser) if (isOn(view, node)) yield { userId, username: view.username };
   }
 
+  countOn(node: string): number {
+    let count = 0;
+    for (const view of this.#viewByUser.values()) if (isOn(view, node)) count += 1;
+    return count;
+  }
+
   /** The name of the user, if on that node. */
   nameOn(node: string, userId: string): string | null {
     const view = this.#viewByUser.get(userId);
