@@ -215,7 +215,7 @@ export class RoomPresence {
     const own = signs.nodeId;
     if (this.#reading !== signs.readings) {
       this.#reading = signs.readings;
-      this.#users.countMissed((node, userId) => node !== own && signs.isListed(node) && !heard.has(userId));
+      this.#users.countMissed((node) => node !== own && signs.isListed(node));
     }
     const leftOver: string[] = [];
     for (const entry of entries) {
