@@ -1,6 +1,6 @@
 // Who a token speaks for. The algorithm is pinned by the kind of key that is configured, never by the token's own header, so
 // `alg: none` and a public key used as an HMAC secret are both refused. `exp` is required.
-import { createPublicKey, type KeyObject } from 'node:crypto';
+import { createPublicKey, createSecretKey, type KeyObject } from 'node:crypto';
 import jwt from 'jsonwebtoken';
 import { rememberTokens } from './remembered-tokens.ts';
 
@@ -65,7 +65,7 @@ export function isTokenFault(value: Identity | TokenFault): value is TokenFault 
 }
 
 function chooseKey(keys: { secret?: string | undefined; publicKeyPem?: string | undefined }): {
-  key: string | KeyObject;
+  key: KeyObject;
   algorithms: jwt.Algorithm[];
 } {
   if (keys.publicKeyPem !== undefined) {
@@ -77,7 +77,8 @@ function chooseKey(keys: { secret?: string | undefined; publicKeyPem?: string | 
   }
   if (keys.secret === undefined)
     throw new Error('A token secret or a public key is needed: set JWT_SECRET or JWT_PUBLIC_KEY.');
-  return { key: keys.secret, algorithms: ['HS256'] };
+  // As a key object: jsonwebtoken would try a text as a public key first, each time.
+  return { key: createSecretKey(keys.secret, 'utf8'), algorithms: ['HS256'] };
 }
 
 function claimsToIdentity(claims: string | jwt.JwtPayload): Identity | TokenFault {

@@ -17,12 +17,18 @@ export const LIMITS = {
   frameBytes: 64 * 1024,
   /** Milliseconds a socket may stay without a valid token; then it is closed with authenticationTimeout. */
   authenticationMs: 5_000,
+  /** Milliseconds before its end at which a token is warned of with token-expiring; at the end the socket is closed with tokenExpired. */
+  tokenWarningMs: 60_000,
+  /** Milliseconds over which a draining node asks its clients to spread their coming back, at most. */
+  drainSpreadMs: 5_000,
   /** Rooms one socket may be joined to; a further join-room is refused with too_many_rooms. */
   roomsPerSocket: 1_000,
   /** Client frames of one socket that wait for their answer; at the bound the socket is no longer read until one is answered. */
   framesInFlightPerSocket: 256,
   /** Bytes waiting to be sent to one socket; more closes it with slowConsumer. */
   socketQueueBytes: 4 * 1024 * 1024,
+  /** Missed events above which a client that asks for it (`reset`) gets the newest messages instead of all it missed. */
+  resetAfter: 1_000,
   /** Messages of a recent-messages frame, and the default page of history. */
   pageMessages: 50,
   /** Messages of the largest page of history that can be asked for; a larger limit is refused with invalid_request. */

@@ -35,14 +35,14 @@ export function handlerOf(event: string): Handler | undefined {
   return Object.hasOwn(HANDLERS, event) ? HANDLERS[event as ClientFrameName] : undefined;
 }
 
-/** A fresh token of the same user keeps the socket open beyond the old one's end. */
+/** A fresh token of the same user keeps the socket open beyond the old one's end. Refused ones change nothing. */
 function renewToken(session: Session, data: unknown, deps: SessionDeps): Outcome<typeof CLIENT_FRAMES.auth> {
   const frame = parseRequest(AuthFrame, data);
   if (isRejection(frame)) return frame;
   const identity = deps.verifier.verify(frame.token);
   if (isTokenFault(identity)) return reject(identity.fault);
   if (identity.userId !== session.userId) return reject('token_of_another_user');
-  session.identity = identity;
+  session.renew(identity);
   return { userId: identity.userId, username: identity.username };
 }
 
@@ -54,7 +54,7 @@ async function joinRoom(
   const frame = parseRequest(JoinRoomFrame, data);
   if (isRejection(frame)) return frame;
   const limited = await session.limit(deps.joinLimit);
-  return limited ?? session.inRoomOrder(frame.roomId, () => session.join(frame.roomId, frame.after));
+  return limited ?? session.inRoomOrder(frame.roomId, () => session.join(frame.roomId, frame.after, frame.reset));
 }
 
 async function leaveRoom(session: Session, data: unknown): Promise<Outcome<typeof CLIENT_FRAMES.leaveRoom>> {

@@ -20,12 +20,14 @@ import type { Hub } from '../hub.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
 import type { Joined, Participant } from '../rooms/participant.ts';
 import { handlerOf } from './frame-handlers.ts';
+import type { TokenClock } from './token-clock.ts';
 import type { Reply, Transport } from './transport.ts';
 
 export type SessionDeps = {
   hub: Hub;
   commands: CommandPort;
   verifier: TokenVerifier;
+  tokenClock: TokenClock;
   ids: Ids;
   now: () => number;
   /** Shared with the REST API: a user's writes. */
@@ -43,8 +45,7 @@ const NOTHING_SUBMITTED: Promise<void> = Promise.resolve();
 const NOBODY_WAITS: Waiting[] = [];
 
 export class Session implements Participant {
-  /** Replaced by a fresher token of the same user. */
-  identity: Identity;
+  #identity: Identity;
   readonly transport: Transport;
   readonly #deps: SessionDeps;
   readonly #rooms = new Set<string>();
@@ -58,9 +59,13 @@ export class Session implements Participant {
   #isOpen = true;
 
   constructor(identity: Identity, transport: Transport, deps: SessionDeps) {
-    this.identity = identity;
+    this.#identity = identity;
     this.transport = transport;
     this.#deps = deps;
+  }
+
+  get identity(): Identity {
+    return this.#identity;
   }
 
   get userId(): string {
@@ -71,8 +76,9 @@ export class Session implements Participant {
     return this.identity.username;
   }
 
-  get inFlight(): number {
-    return this.#inFlight;
+  /** Whether frames of the client still wait for their answer. */
+  get isBusy(): boolean {
+    return this.#inFlight > 0;
   }
 
   isOpen(): boolean {
@@ -81,6 +87,14 @@ export class Session implements Participant {
 
   greet(): void {
     this.transport.send(encodeFrame(SERVER_FRAMES.ready, { userId: this.userId, username: this.username }));
+    this.#deps.tokenClock.add(this);
+  }
+
+  /** A fresh token of the same user came: its rights and its end count from now on. */
+  renew(identity: Identity): void {
+    this.#deps.tokenClock.remove(this);
+    this.#identity = identity;
+    this.#deps.tokenClock.add(this);
   }
 
   /** Without `reply` a success is silent and a refusal is an error frame. */
@@ -110,6 +124,7 @@ export class Session implements Participant {
   end(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
+    this.#deps.tokenClock.remove(this);
     this.#waiting = NOBODY_WAITS;
     for (const roomId of this.#rooms) this.#deps.hub.leave(this, roomId);
     this.#rooms.clear();
@@ -119,11 +134,17 @@ export class Session implements Participant {
     this.#rooms.delete(roomId);
   }
 
-  async join(roomId: string, after: number | undefined): Promise<Joined | Rejection> {
+  /** Tells the client how far its rooms are; says how many rooms it is in. */
+  beat(): number {
+    for (const roomId of this.#rooms) this.#deps.hub.heartbeat(this, roomId);
+    return this.#rooms.size;
+  }
+
+  async join(roomId: string, after: number | undefined, reset?: boolean): Promise<Joined | Rejection> {
     if (!this.#rooms.has(roomId) && this.#rooms.size >= LIMITS.roomsPerSocket) return reject('too_many_rooms');
     // Before the room lets the session in: the room takes it out of here again when the user leaves in the same moment.
     this.#rooms.add(roomId);
-    const joined = await this.#deps.hub.join(this, roomId, after);
+    const joined = await this.#deps.hub.join(this, roomId, after, reset);
     if (isRejection(joined) && !this.#deps.hub.hasJoined(this, roomId)) this.#rooms.delete(roomId);
     return joined;
   }
@@ -227,7 +248,15 @@ export class Session implements Participant {
   }
 }
 
-const BAD_FRAME_CODES: ReadonlySet<string> = new Set(['unknown_event', 'invalid_request']);
+const BAD_FRAME_CODES: ReadonlySet<string> = new Set([
+  'unknown_event',
+  'invalid_request',
+  // Of an auth frame on an open session; without one they close the socket.
+  'token_missing',
+  'token_invalid',
+  'token_expired',
+  'token_of_another_user',
+]);
 
 export function rejectionToError(rejection: Rejection): Refusal {
   const { rejected, detail, retryAfterMs } = rejection;

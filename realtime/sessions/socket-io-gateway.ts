@@ -8,6 +8,8 @@ import { REJECTIONS, type RejectionCode } from '../../schemas/rejections.ts';
 import { CLIENT_FRAMES } from '../../schemas/wire.ts';
 import { BOUNDS } from '../bounds.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
+import { beatAll } from './beat-all.ts';
+import { type DrainDeps, drain, untilGone } from './drain.ts';
 import { Session, type SessionDeps } from './session.ts';
 import { SocketIoTransport } from './socket-io-transport.ts';
 import type { Answer, Reply } from './transport.ts';
@@ -18,6 +20,7 @@ export type SocketIoGatewayDeps = SessionDeps & {
   path: string;
   /** Origins that browsers may connect from; `*` allows all. Comma-separated. */
   frontendUrl: string;
+  draining: DrainDeps;
   otherSockets: () => number;
   maxSockets: number;
 };
@@ -29,13 +32,17 @@ const ROOM_ID_EVENTS: ReadonlySet<string> = new Set([
   CLIENT_FRAMES.stopTyping,
 ]);
 
-type Connection = { transport: SocketIoTransport; session: Session };
+const SPOKES = BOUNDS.pingEveryMs / 1_000;
 
 export class SocketIoGateway {
   readonly #deps: SocketIoGatewayDeps;
   readonly #io: Server;
-  readonly #connections = new Set<Connection>();
+  readonly #sessions = new Set<Session>();
+  /** A session hangs on one spoke for ever, so that heartbeats are spread over time. */
+  readonly #wheel = Array.from({ length: SPOKES }, () => new Set<Session>());
   #isAttached = false;
+  #spoke = 0;
+  #nextSpoke = 0;
   #isDraining = false;
 
   constructor(deps: SocketIoGatewayDeps) {
@@ -65,7 +72,7 @@ export class SocketIoGateway {
   }
 
   get socketCount(): number {
-    return this.#connections.size;
+    return this.#sessions.size;
   }
 
   attach(server: HttpServer): void {
@@ -73,19 +80,21 @@ export class SocketIoGateway {
     this.#io.attach(server);
   }
 
-  /** Once a second: tokens may have run out. */
+  /** Once a second: heartbeats of those whose turn it is. */
   tick(): void {
-    const now = this.#deps.now();
-    for (const { session, transport } of this.#connections) {
-      if (now >= session.identity.expiresAt) transport.close('tokenExpired');
-    }
+    beatAll(this.#wheel[this.#spoke] ?? []);
+    this.#spoke = (this.#spoke + 1) % SPOKES;
   }
 
+  /** Takes no new sockets and sends all away: see drain.ts. */
   async stop(): Promise<void> {
     this.#isDraining = true;
-    for (const { transport } of [...this.#connections]) transport.close('draining');
+    await drain([...this.#sessions], this.#deps.draining);
+    // A client that polls takes its last words with its next poll; the engine would throw them away.
+    const { engine } = this.#io;
+    if (this.#isAttached) await untilGone({ size: () => engine.clientsCount }, this.#deps.draining);
     // Not io.close(), which would close the HTTP server as well; that is its owner's.
-    if (this.#isAttached) this.#io.engine.close();
+    if (this.#isAttached) engine.close();
   }
 
   #isFull(): boolean {
@@ -99,12 +108,15 @@ export class SocketIoGateway {
       metrics: this.#deps.metrics,
       onClosed: () => {
         session.end();
-        this.#connections.delete(connection);
+        this.#sessions.delete(session);
+        spoke?.delete(session);
       },
     });
+    const spoke = this.#wheel[this.#nextSpoke];
+    this.#nextSpoke = (this.#nextSpoke + 1) % SPOKES;
     const session = new Session(socket.data as Identity, transport, this.#deps);
-    const connection = { transport, session };
-    this.#connections.add(connection);
+    this.#sessions.add(session);
+    spoke?.add(session);
     socket.on('disconnect', () => transport.closedByPeer());
     socket.onAny((event: string, ...args: unknown[]) => receive(session, event, args));
     session.greet();

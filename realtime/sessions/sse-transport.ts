@@ -101,7 +101,7 @@ export class SseTransport implements Transport, OutboxOwner {
   resumeReading(): void {}
 
   /** There are no close codes: an error event says the same before the stream ends. */
-  close(name: CloseName): void {
+  close(name: CloseName, afterMs: number = CLOSE_CODES[name].afterMs): void {
     if (this.#isClosed) return;
     this.#deps.metrics.closed(name);
     if (name === 'slowConsumer') {
@@ -112,9 +112,11 @@ export class SseTransport implements Transport, OutboxOwner {
       this.#deps.onClosed();
       return;
     }
-    const { code, reason, reconnect, afterMs } = CLOSE_CODES[name];
+    const { code, reason, reconnect } = CLOSE_CODES[name];
     const data = { code: name, message: reason, closeCode: code, reconnect, afterMs, event: null };
     this.send(encodeFrame(SERVER_FRAMES.error, data));
+    // Browsers come back by themselves: this tells them when.
+    if (name === 'draining') this.#outbox.push(retryToSseBytes(afterMs));
     this.end();
   }
 

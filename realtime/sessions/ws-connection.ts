@@ -56,22 +56,20 @@ export class WsConnection implements WsTransportOwner {
     return this.#isClosed;
   }
 
-  get isAuthenticated(): boolean {
-    return this.#session !== null;
-  }
-
   /** Whether frames of the client still wait for their answer. */
   get isBusy(): boolean {
-    return (this.#session?.inFlight ?? 0) > 0;
+    return this.#session?.isBusy ?? false;
   }
 
-  /** Once a second: a token or its time may have run out. */
-  tick(now: number): void {
-    if (this.#session === null) {
-      if (now >= this.#authenticateBefore) this.transport.close('authenticationTimeout');
-    } else if (now >= this.#session.identity.expiresAt) {
-      this.transport.close('tokenExpired');
-    }
+  /** Asks for a sign of life, and gives one: how far the client's rooms are. Says how many frames that were. */
+  beat(): number {
+    this.transport.checkAlive();
+    return 1 + (this.#session?.beat() ?? 0);
+  }
+
+  /** Once a second as long as there is no token: the time for it may have run out. */
+  awaitToken(now: number): void {
+    if (now >= this.#authenticateBefore) this.transport.close('authenticationTimeout');
   }
 
   /** What a token said, in the handshake or in an auth frame. */

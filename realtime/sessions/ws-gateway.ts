@@ -1,13 +1,14 @@
-// Bare WebSockets on every path of the HTTP server that is not socket.io's: upgrades, heartbeats on a wheel, expiry, draining.
+// Bare WebSockets on every path of the HTTP server that is not socket.io's: upgrades, heartbeats on a wheel, draining.
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
-import { setTimeout as pause } from 'node:timers/promises';
 import { type ServerOptions, type Server as SocketServer, WebSocketServer } from 'ws';
 import { bearerToken, type Identity, type TokenFault } from '../../platform/auth.ts';
 import { LIMITS } from '../../schemas/limits.ts';
 import { BOUNDS } from '../bounds.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
 import type { Backlog } from './backlog.ts';
+import { beatAll } from './beat-all.ts';
+import { type DrainDeps, drain, untilGone } from './drain.ts';
 import type { SessionDeps } from './session.ts';
 import type { TurnQueue } from './turn-queue.ts';
 import { ConnectedWebSocket, WsConnection, type WsConnectionNode } from './ws-connection.ts';
@@ -16,6 +17,7 @@ export type WsGatewayDeps = SessionDeps & {
   turns: TurnQueue;
   backlog: Backlog;
   metrics: RealtimeMetrics;
+  draining: DrainDeps;
   /** Upgrades to this path prefix belong to socket.io. */
   socketIoPath: string;
   /** Sockets there are beside the bare WebSockets; they count for the same bound. */
@@ -27,7 +29,6 @@ export type WsGatewayDeps = SessionDeps & {
 const TICK_MS = 1_000;
 const WHEEL_SPOKES = BOUNDS.pingEveryMs / TICK_MS;
 const RETRY_AFTER_SECONDS = 2;
-const DRAIN_LOOK_MS = 10;
 /** The subprotocol under which a browser hands over its token: `['bearer', token]`. */
 const BEARER = 'bearer';
 const TOKEN_PATTERN = /^[\w-]+\.[\w-]+\.[\w-]*$/;
@@ -87,20 +88,20 @@ export class WsGateway {
   /** Once a second. */
   tick(): void {
     const now = this.#deps.now();
-    for (const connections of this.#wheel) for (const connection of connections) connection.tick(now);
-    for (const connection of this.#wheel[this.#spoke] ?? []) connection.transport.checkAlive();
+    for (const connection of this.#unauthenticated) connection.awaitToken(now);
+    beatAll(this.#wheel[this.#spoke] ?? []);
     this.#spoke = (this.#spoke + 1) % WHEEL_SPOKES;
   }
 
-  /** Takes no new sockets, lets answers under way go out, closes every socket with `draining`, and cuts those that stay. */
+  /** Takes no new sockets, sends all away (see drain.ts), and cuts those that stay. */
   async stop(): Promise<void> {
     this.#isDraining = true;
-    const deadline = Date.now() + BOUNDS.drainMs;
-    const connections = this.#wheel.flatMap((spoke) => [...spoke]);
-    for (const { transport } of connections) transport.pauseReading();
-    while (connections.some((connection) => connection.isBusy) && Date.now() < deadline) await pause(DRAIN_LOOK_MS);
-    for (const { transport } of connections) transport.close('draining');
-    while (this.#lingering.size > 0 && Date.now() < deadline) await pause(DRAIN_LOOK_MS);
+    const { draining } = this.#deps;
+    await drain(
+      this.#wheel.flatMap((spoke) => [...spoke]),
+      draining,
+    );
+    await untilGone({ size: () => this.#lingering.size }, draining);
     for (const { ws } of this.#lingering) ws.terminate();
   }
 

@@ -47,6 +47,9 @@ export type WorldOptions = {
 export type NodeOptions = {
   maxSockets?: number;
   maxRooms?: number;
+  drainMs?: number;
+  /** The node's own way to the write side, instead of the world's. */
+  commands?: CommandPort;
   writesPerSecond?: number;
   port?: number;
   /** The node's own handle on the log, instead of the world's. */
@@ -100,6 +103,7 @@ export class RealtimeWorld {
       settings: {
         maxSockets: options.maxSockets ?? 1_000,
         maxRooms: options.maxRooms ?? 1_000,
+        drainMs: options.drainMs ?? 200,
       },
       frontendUrl: '*',
       lifecycle,
@@ -108,7 +112,7 @@ export class RealtimeWorld {
       eventLog: options.eventLog ?? this.log,
       codec: this.codec,
       source: this.history,
-      commands: this.commands,
+      commands: options.commands ?? this.commands,
       verifier: createTokenVerifier({ secret: SECRET }),
       writeLimit: createRateLimit({
         perSecond: options.writesPerSecond ?? 0,
