@@ -303,7 +303,7 @@ class World {
           release: () => {},
           recordsSeen: () => this.#at,
           catchUp: () => this.#catchUp(),
-          upToDateAt: () => Number.NEGATIVE_INFINITY,
+          upToDateAt: () => this.#now,
         },
         turns: this.#turns,
         metrics: silentMetrics,
