@@ -16,6 +16,8 @@ export type TcpProxy = {
   swallowAnswers(): void;
   /** From now on the server does not hear these clients. */
   swallowRequests(): void;
+  /** From now on what the server says to these clients is not taken from it: it fills the kernel, then waits in the server. */
+  stopReading(): void;
   /** How many bytes of clients were swallowed until now. */
   swallowedBytes(): number;
   /** Keeps what these clients say from now on, also after they have gone. */
@@ -156,6 +158,7 @@ export async function openTcpProxy(
     cutMidStream: (direction) => setMode(direction, 'cut'),
     swallowAnswers: () => setMode('answers', 'swallow'),
     swallowRequests: () => setMode('requests', 'swallow'),
+    stopReading: () => links.forEach(({ upstream }) => void upstream.pause()),
     swallowedBytes: () => swallowedBytes,
     holdRequests: () => setMode('requests', 'hold'),
     releaseRequests: async () => {
