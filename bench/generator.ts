@@ -5,8 +5,10 @@ import { promisify } from 'node:util';
 import { childEnv } from '../ops/config.ts';
 import type { ServerProcess } from './processor-time.ts';
 
+export type GeneratorMode = 'acks' | 'latency' | 'fanout' | 'idle' | 'recover' | 'slow';
+
 export type GeneratorRun = {
-  mode: 'acks' | 'latency';
+  mode: GeneratorMode;
   address: string;
   secret: string;
   roomIds: readonly string[];
@@ -14,6 +16,8 @@ export type GeneratorRun = {
   userPrefix: string;
   processes: readonly ServerProcess[];
   rate?: number;
+  /** Further flags of loadgen/main.go. */
+  flags?: readonly string[];
 };
 
 /** What the generator prints; see Result in loadgen/main.go. */
@@ -35,12 +39,14 @@ export type GeneratorResult = {
   GeneratorCPU: number;
   OtherCPU: number;
   Steal: number;
+  Rate?: number;
+  Extra?: Record<string, number>;
 };
 
 const run = promisify(execFile);
 const FOLDER = fileURLToPath(new URL('./loadgen/', import.meta.url));
 const BUILD_TIMEOUT_MS = 300_000;
-const RUN_TIMEOUT_MS = 180_000;
+const RUN_TIMEOUT_MS = 600_000;
 /** Where Go's own installer puts it, for machines on whose path it is not. */
 const GO_PROGRAMS = ['go', '/usr/local/go/bin/go'];
 
@@ -59,7 +65,15 @@ export async function buildGenerator(): Promise<void> {
   );
 }
 
+/** What it prints in the modes that print one result. */
 export async function runGenerator(options: GeneratorRun): Promise<GeneratorResult> {
+  const [result] = await runGeneratorSteps(options);
+  if (result === undefined) throw new Error('the load generator printed nothing');
+  return result;
+}
+
+/** All results, one a step. */
+export async function runGeneratorSteps(options: GeneratorRun): Promise<GeneratorResult[]> {
   const procs = options.processes.map(
     ({ name, pid, withDescendants }) => `${name}=${pid}${withDescendants ? '*' : ''}`,
   );
@@ -72,8 +86,12 @@ export async function runGenerator(options: GeneratorRun): Promise<GeneratorResu
     `-conns=${options.sockets}`,
     `-procs=${procs.join(',')}`,
     ...(options.rate === undefined ? [] : [`-rate=${options.rate}`]),
+    ...(options.flags ?? []),
   ];
   const { stdout, stderr } = await run(`${FOLDER}loadgen`, args, { timeout: RUN_TIMEOUT_MS, env: childEnv({}) });
   if (stderr !== '') process.stderr.write(stderr);
-  return JSON.parse(stdout) as GeneratorResult;
+  return stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as GeneratorResult);
 }

@@ -4,14 +4,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { childEnv } from '../ops/config.ts';
-import { type CreatedRoom, createRestClient, insist } from '../ops/import/rest-client.ts';
-import { signToken } from '../platform/auth.ts';
 import { freePort } from '../platform/free-port.ts';
 import { BOOKKEEPING_SCHEMA, bookkeepingTables, HISTORY_SCHEMA, historyTables } from '../projections/history/tables.ts';
 import { startRole } from '../tests/e2e/support/role-process.ts';
 import { runSql } from '../tests/support/fresh-database.ts';
 import { runGenerator } from './generator.ts';
 import type { ScenarioName } from './options.ts';
+import { prepareRooms } from './prepare-rooms.ts';
 import { measureProcessorTime } from './processor-time.ts';
 import type { Servers } from './servers.ts';
 
@@ -27,11 +26,8 @@ export const SCENARIO_BY_NAME: Record<ScenarioName, Scenario> = {
 };
 
 const execute = promisify(execFile);
-const SOCKETS = 200;
-const ROOMS = 20;
-const USER_PREFIX = 'bench-';
+const GROUND = { sockets: 200, rooms: 20 };
 const LATENCY_RATE = 500;
-const TOKEN_SECONDS = 3_600;
 const SETTLE_MS = 10_000;
 const IDLE_MS = 30_000;
 const IMPORT_TIMEOUT_MS = 1_800_000;
@@ -40,7 +36,7 @@ const LOOK_EVERY_MS = 50;
 
 /** 200 sockets in 20 rooms of 10, each waiting for its ack before it sends again. */
 async function measureSends(servers: Servers): Promise<Measured> {
-  const result = await runGenerator({ mode: 'acks', ...(await prepareRooms(servers)) });
+  const result = await runGenerator({ mode: 'acks', ...(await prepareRooms(servers, GROUND)) });
   const { AcksPerS, P50Ms, P99Ms, Refused, Drops, DeliveriesPerS, Acks, GeneratorCPU, OtherCPU } = result;
   return {
     figures: {
@@ -57,7 +53,7 @@ async function measureSends(servers: Servers): Promise<Measured> {
 
 /** From one member's send to another member's socket, 500 sends a second in the same rooms. */
 async function measureLatency(servers: Servers): Promise<Measured> {
-  const result = await runGenerator({ mode: 'latency', rate: LATENCY_RATE, ...(await prepareRooms(servers)) });
+  const result = await runGenerator({ mode: 'latency', rate: LATENCY_RATE, ...(await prepareRooms(servers, GROUND)) });
   const { P50Ms, P99Ms, MaxMs, Expected, Delivered, LatenessP99Ms, GeneratorCPU, OtherCPU } = result;
   return {
     figures: {
@@ -128,37 +124,11 @@ async function measureProjection(servers: Servers, file: string): Promise<Measur
 
 /** All roles up, nobody there: processor time over half a minute. */
 async function measureIdle(servers: Servers): Promise<Measured> {
-  await prepareRooms(servers);
+  await prepareRooms(servers, GROUND);
   await sleep(SETTLE_MS);
   const { cpuSeconds } = await measureProcessorTime(servers.processes, () => sleep(IDLE_MS));
   const percent = Object.entries(cpuSeconds).map(([name, s]) => [`${name} % of a core`, (s / IDLE_MS) * 100_000]);
   return { figures: Object.fromEntries(percent), cpuSeconds };
-}
-
-/** Rooms and members through the REST API, by an operator for the generator's users; done when it can be read back. */
-async function prepareRooms(servers: Servers) {
-  const token = operatorToken(servers);
-  const write = createRestClient({ url: servers.restUrl, token, connections: 16, timeoutMs: 10_000 });
-  const read = createRestClient({ url: servers.readUrl, token, connections: 16, timeoutMs: 10_000 });
-  const roomIds: string[] = [];
-  for (let room = 0; room < ROOMS; room++) {
-    const body = { roomid: 'bench', name: `Bench ${room}` };
-    const created = await insist('create', () => write.post<CreatedRoom>('/api/v1/chatroom/create', body));
-    roomIds.push(created.chatroom.id);
-  }
-  const join = async (socket: number) => {
-    const userId = `${USER_PREFIX}${socket}`;
-    const chatroomId = roomIds[socket % ROOMS] ?? '';
-    const body = { chatroomId, onBehalfOf: { userId, username: userId } };
-    const joined = await insist('join', () => write.post<{ position: string }>('/api/v1/chatroom/join', body));
-    const path = `/api/v1/messages?chatroomId=${encodeURIComponent(chatroomId)}&limit=1`;
-    await insist('read back', () => read.get(path, { 'x-min-position': joined.position }));
-  };
-  await Promise.all(Array.from({ length: SOCKETS }, (_, socket) => join(socket)));
-  write.close();
-  read.close();
-  const { secret, processes } = servers;
-  return { address: servers.socketUrl.host, secret, roomIds, sockets: SOCKETS, userPrefix: USER_PREFIX, processes };
 }
 
 async function importFile(servers: Servers, file: string): Promise<string> {
@@ -167,10 +137,6 @@ async function importFile(servers: Servers, file: string): Promise<string> {
   const env = childEnv({ JWT_SECRET: servers.secret });
   const { stdout } = await execute(process.execPath, args, { env, timeout: IMPORT_TIMEOUT_MS });
   return stdout;
-}
-
-function operatorToken(servers: Servers): string {
-  return signToken({ userId: 'bench-operator', isOperator: true }, servers.secret, TOKEN_SECONDS);
 }
 
 function sumOf(values: Record<string, number>): number {

@@ -1,7 +1,8 @@
 // Who a token speaks for. The algorithm is pinned by the kind of key that is configured, never by the token's own header, so
 // `alg: none` and a public key used as an HMAC secret are both refused. `exp` is required.
-import { createPublicKey, type KeyObject } from 'node:crypto';
+import { createPublicKey, createSecretKey, type KeyObject } from 'node:crypto';
 import jwt from 'jsonwebtoken';
+import { rememberTokens } from './remembered-tokens.ts';
 
 export type Identity = {
   userId: string;
@@ -21,15 +22,15 @@ const MAX_TOKEN_CHARACTERS = 8_192;
 const MAX_CLAIM_CODE_UNITS = 400;
 
 /**
- * A verifier for HS256 tokens (`secret`) or RS256/ES256 ones (`publicKeyPem`). Exactly one of them must be given; throws when
- * not, or when the key is not one.
+ * A verifier for HS256 tokens (`secret`) or RS256/ES256 ones (`publicKeyPem`), which remembers the valid ones until they expire.
+ * Exactly one of the keys must be given; throws when not, or when the key is not one.
  */
 export function createTokenVerifier(keys: {
   secret?: string | undefined;
   publicKeyPem?: string | undefined;
 }): TokenVerifier {
   const { key, algorithms } = chooseKey(keys);
-  return {
+  return rememberTokens({
     verify(token) {
       if (token === undefined || token === '') return { fault: 'token_missing' };
       if (token.length > MAX_TOKEN_CHARACTERS) return { fault: 'token_invalid' };
@@ -39,7 +40,7 @@ export function createTokenVerifier(keys: {
         return { fault: error instanceof jwt.TokenExpiredError ? 'token_expired' : 'token_invalid' };
       }
     },
-  };
+  });
 }
 
 /** An HS256 token for development and for the project's own tools. */
@@ -64,7 +65,7 @@ export function isTokenFault(value: Identity | TokenFault): value is TokenFault 
 }
 
 function chooseKey(keys: { secret?: string | undefined; publicKeyPem?: string | undefined }): {
-  key: string | KeyObject;
+  key: KeyObject;
   algorithms: jwt.Algorithm[];
 } {
   if (keys.publicKeyPem !== undefined) {
@@ -76,7 +77,8 @@ function chooseKey(keys: { secret?: string | undefined; publicKeyPem?: string | 
   }
   if (keys.secret === undefined)
     throw new Error('A token secret or a public key is needed: set JWT_SECRET or JWT_PUBLIC_KEY.');
-  return { key: keys.secret, algorithms: ['HS256'] };
+  // As a key object: jsonwebtoken would try a text as a public key first, each time.
+  return { key: createSecretKey(keys.secret, 'utf8'), algorithms: ['HS256'] };
 }
 
 function claimsToIdentity(claims: string | jwt.JwtPayload): Identity | TokenFault {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { describe, it } from 'mocha';
-import type { ExpiringSets } from './expiring-sets.ts';
+import { type ExpiringSets, MAX_MANY } from './expiring-sets.ts';
 
 export type SetsHarness = {
   sets: ExpiringSets;
@@ -61,6 +61,32 @@ export function describeExpiringSets(name: string, harness: () => SetsHarness): 
       await sets.add(key, 'ada', 60_000);
       await elapse(80);
       assert.deepEqual(await sets.members(key), ['ada']);
+    });
+
+    it('adds, renews and removes many in one go', async () => {
+      const { sets, another, elapse } = harness();
+      const key = freshKey();
+      const many = Array.from({ length: MAX_MANY }, (_, index) => `m${index}`);
+      await sets.add(key, 'm1', 50);
+      await sets.add(key, 'short', 50);
+      await sets.addMany(key, many, 60_000);
+      assert.equal((await another.members(key)).length, MAX_MANY + 1);
+      assert.equal(await sets.add(key, 'm7', 60_000), false);
+      await elapse(80);
+      assert.deepEqual((await sets.members(key)).sort(), [...many].sort());
+      await another.removeMany(key, [...many.slice(2), 'never there']);
+      assert.deepEqual((await sets.members(key)).sort(), ['m0', 'm1']);
+      await sets.addMany(key, [], 60_000);
+      await sets.removeMany(key, []);
+      assert.equal((await sets.members(key)).length, 2);
+    });
+
+    it('forgets many that are not added again in time', async () => {
+      const { sets, elapse } = harness();
+      const key = freshKey();
+      await sets.addMany(key, ['ada', 'bob'], 50);
+      await elapse(80);
+      assert.deepEqual(await sets.members(key), []);
     });
 
     it('keeps the sets of different keys apart, and any text as a member', async () => {

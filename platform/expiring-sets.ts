@@ -12,9 +12,18 @@ export type ExpiringSets = {
   add(key: string, member: string, ttlMs: number): Promise<boolean>;
   /** Takes the member out. Resolves with whether it was there and had not expired. Throws ExpiringSetsUnavailableError. */
   remove(key: string, member: string): Promise<boolean>;
+  /**
+   * Adds or renews all of them in one go, and takes all of them out; at most MAX_MANY at a time. Where it throws
+   * ExpiringSetsUnavailableError some of it may have been done.
+   */
+  addMany(key: string, members: readonly string[], ttlMs: number): Promise<void>;
+  removeMany(key: string, members: readonly string[]): Promise<void>;
   /** The members that have not expired, in no particular order. Throws ExpiringSetsUnavailableError. */
   members(key: string): Promise<string[]>;
 };
+
+/** Members of one `addMany` or `removeMany`: what a script in Redis takes without holding up everybody else there. */
+export const MAX_MANY = 500;
 
 /** The sets cannot be reached, or hold as much as they may: go on without them and try again later. */
 export class ExpiringSetsUnavailableError extends Error {
@@ -51,30 +60,39 @@ export function createMemoryExpiringSets(options: MemorySetsOptions): ExpiringSe
     if (expiryByMember.size === 0) expiriesByKey.delete(key);
   }
 
-  return {
-    async add(key, member, ttlMs) {
-      const now = clock.now();
-      if (now - sweptAt >= SWEEP_EVERY_MS || size >= maxMembers) sweep(now);
-      const known = expiriesByKey.get(key)?.get(member);
-      if (known === undefined && size >= maxMembers) {
-        throw new ExpiringSetsUnavailableError(`the sets in memory hold ${maxMembers} members, which is all they may`);
-      }
-      let expiryByMember = expiriesByKey.get(key);
-      if (expiryByMember === undefined) {
-        expiryByMember = new Map();
-        expiriesByKey.set(key, expiryByMember);
-      }
-      expiryByMember.set(member, now + ttlMs);
-      if (known === undefined) size += 1;
-      return known === undefined || known <= now;
-    },
+  function add(key: string, member: string, ttlMs: number): boolean {
+    const now = clock.now();
+    if (now - sweptAt >= SWEEP_EVERY_MS || size >= maxMembers) sweep(now);
+    const known = expiriesByKey.get(key)?.get(member);
+    if (known === undefined && size >= maxMembers) {
+      throw new ExpiringSetsUnavailableError(`the sets in memory hold ${maxMembers} members, which is all they may`);
+    }
+    let expiryByMember = expiriesByKey.get(key);
+    if (expiryByMember === undefined) {
+      expiryByMember = new Map();
+      expiriesByKey.set(key, expiryByMember);
+    }
+    expiryByMember.set(member, now + ttlMs);
+    if (known === undefined) size += 1;
+    return known === undefined || known <= now;
+  }
 
-    async remove(key, member) {
-      const expiryByMember = expiriesByKey.get(key);
-      const known = expiryByMember?.get(member);
-      if (expiryByMember === undefined || known === undefined) return false;
-      drop(key, expiryByMember, member);
-      return known > clock.now();
+  function remove(key: string, member: string): boolean {
+    const expiryByMember = expiriesByKey.get(key);
+    const known = expiryByMember?.get(member);
+    if (expiryByMember === undefined || known === undefined) return false;
+    drop(key, expiryByMember, member);
+    return known > clock.now();
+  }
+
+  return {
+    add: async (key, member, ttlMs) => add(key, member, ttlMs),
+    remove: async (key, member) => remove(key, member),
+    async addMany(key, members, ttlMs) {
+      for (const member of members) add(key, member, ttlMs);
+    },
+    async removeMany(key, members) {
+      for (const member of members) remove(key, member);
     },
 
     async members(key) {
@@ -97,6 +115,18 @@ local added = redis.call('ZADD', KEYS[1], now + ttl, ARGV[1])
 if redis.call('PTTL', KEYS[1]) < ttl then redis.call('PEXPIRE', KEYS[1], ttl) end
 return added`;
 
+const ADD_MANY = `${NOW}
+local ttl = tonumber(ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+local scored = {}
+for index = 2, #ARGV do
+  scored[#scored + 1] = now + ttl
+  scored[#scored + 1] = ARGV[index]
+end
+redis.call('ZADD', KEYS[1], unpack(scored))
+if redis.call('PTTL', KEYS[1]) < ttl then redis.call('PEXPIRE', KEYS[1], ttl) end
+return 1`;
+
 const REMOVE = `${NOW}
 local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
 redis.call('ZREM', KEYS[1], ARGV[1])
@@ -110,6 +140,12 @@ export function createRedisExpiringSets(redis: RedisClient, prefix: string): Exp
   return {
     add: async (key, member, ttlMs) => (await reach(() => redis.eval(ADD, 1, prefix + key, member, ttlMs))) === 1,
     remove: async (key, member) => (await reach(() => redis.eval(REMOVE, 1, prefix + key, member))) === 1,
+    async addMany(key, members, ttlMs) {
+      if (members.length > 0) await reach(() => redis.eval(ADD_MANY, 1, prefix + key, ttlMs, ...members));
+    },
+    async removeMany(key, members) {
+      if (members.length > 0) await reach(() => redis.zrem(prefix + key, ...members));
+    },
     members: async (key) => (await reach(() => redis.eval(MEMBERS, 1, prefix + key))) as string[],
   };
 }

@@ -9,15 +9,15 @@ import { createLogger } from './logger.ts';
 import { createMetrics } from './metrics.ts';
 
 const PROBLEMS = {
-  not_found: { status: 404, title: 'There is nothing at this address.' },
-  method_not_allowed: { status: 405, title: 'Not that method.' },
-  malformed_json: { status: 400, title: 'Not JSON.' },
-  body_too_large: { status: 413, title: 'Too large.' },
-  unsupported_media_type: { status: 415, title: 'Not application/json.' },
-  rate_limited: { status: 429, title: 'Too many.' },
-  unavailable: { status: 503, title: 'Not reachable.' },
-  log_unavailable: { status: 503, title: 'The log did not confirm.' },
-  internal: { status: 500, title: 'The service failed.' },
+  not_found: { status: 404, title: 'There is nothing at this address.', afterMs: 0 },
+  method_not_allowed: { status: 405, title: 'Not that method.', afterMs: 0 },
+  malformed_json: { status: 400, title: 'Not JSON.', afterMs: 0 },
+  body_too_large: { status: 413, title: 'Too large.', afterMs: 0 },
+  unsupported_media_type: { status: 415, title: 'Not application/json.', afterMs: 0 },
+  rate_limited: { status: 429, title: 'Too many.', afterMs: 1_000 },
+  unavailable: { status: 503, title: 'Not reachable.', afterMs: 1_000 },
+  log_unavailable: { status: 503, title: 'The log did not confirm.', afterMs: 1_000 },
+  internal: { status: 500, title: 'The service failed.', afterMs: 0 },
 };
 
 const routes: Koa.Middleware = async (context, next) => {

@@ -43,14 +43,14 @@ export type HttpAppOptions = {
   metrics: Metrics;
   /** The text of /metrics where it is more than those metrics. */
   metricsText?: (() => Promise<string>) | undefined;
-  problems: Record<string, { status: number; title: string }>;
+  /** By code; `afterMs`: what Retry-After says where the problem itself does not. */
+  problems: Record<string, { status: number; title: string; afterMs: number }>;
   /** Origins that browsers may call from; `*` allows all. Comma-separated. */
   frontendUrl: string;
   bodyLimitBytes: number;
   ready: ReadyChecks;
 };
 
-const RETRY_AFTER_DEFAULT_MS = 1_000;
 const READY_TIMEOUT_MS = 2_000;
 
 /** The app without routes of its own: `app.use(router.routes())` adds them. */
@@ -159,11 +159,11 @@ function toProblem(error: unknown): Problem {
 }
 
 function writeProblem(context: Koa.Context, problem: Problem, options: HttpAppOptions): void {
-  const known = options.problems[problem.code] ?? { status: 500, title: 'The service failed.' };
+  const known = options.problems[problem.code] ?? { status: 500, title: 'The service failed.', afterMs: 0 };
   context.status = known.status;
   context.type = 'application/problem+json';
   if (known.status === 429 || known.status === 503) {
-    const seconds = Math.ceil((problem.retryAfterMs ?? RETRY_AFTER_DEFAULT_MS) / 1_000);
+    const seconds = Math.ceil((problem.retryAfterMs ?? known.afterMs) / 1_000);
     context.set('Retry-After', String(Math.max(1, seconds)));
   }
   if (known.status === 401) context.set('WWW-Authenticate', 'Bearer');

@@ -36,6 +36,17 @@ describe('the lifetime of a process', () => {
     assert.deepEqual(stopped, ['good']);
   });
 
+  it('PLT-4 gives a part that needs longer its own time', async () => {
+    const { lifecycle, stopped } = openLifecycle();
+    const slow = async () => {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      stopped.push('slow');
+    };
+    lifecycle.add('slow', slow, 10_000);
+    await lifecycle.stop();
+    assert.deepEqual(stopped, ['slow']);
+  });
+
   it('PLT-5 stops everything in order where a part fails, and then tells so', async () => {
     const { lifecycle, failed, stopped } = openLifecycle();
     lifecycle.add('first', async () => {

@@ -3,7 +3,8 @@
 import type { EventEmitter } from 'node:events';
 import type { Logger } from './logger.ts';
 
-export type Stoppable = { name: string; stop: () => Promise<void> };
+/** `timeoutMs`: of a part that needs longer than the others. */
+export type Stoppable = { name: string; stop: () => Promise<void>; timeoutMs?: number | undefined };
 
 export type LifecycleOptions = {
   log: Logger;
@@ -25,9 +26,9 @@ export class Lifecycle {
     this.#stopTimeoutMs = options.stopTimeoutMs ?? 10_000;
   }
 
-  /** Remembers how to stop a part that has just been opened. */
-  add(name: string, stop: () => Promise<void>): void {
-    this.#parts.push({ name, stop });
+  /** Remembers how to stop a part that has just been opened, and how long that may take where it is longer than for others. */
+  add(name: string, stop: () => Promise<void>, timeoutMs?: number): void {
+    this.#parts.push({ name, stop, timeoutMs });
   }
 
   /**
@@ -52,7 +53,7 @@ export class Lifecycle {
     for (const part of this.#parts.reverse()) {
       const started = Date.now();
       try {
-        await withDeadline(part.stop(), this.#stopTimeoutMs);
+        await withDeadline(part.stop(), part.timeoutMs ?? this.#stopTimeoutMs);
         this.#log.info({ part: part.name, tookMs: Date.now() - started }, 'stopped');
       } catch (error) {
         this.#log.error({ err: error, part: part.name }, 'a part did not stop cleanly');

@@ -12,4 +12,6 @@ export type Role = {
   onOpen?: () => Promise<void>;
   /** Called before that port closes, while requests are still taken: hands over what others have to go on with. */
   onClosing?: () => Promise<void>;
+  /** Milliseconds that it may take, where it is longer than other parts have to stop. */
+  closingMs?: number;
 };

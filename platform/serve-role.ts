@@ -16,7 +16,7 @@ export async function serveRole(role: Role, { port, lifecycle, ...options }: Ser
 }
 
 /** Tells the role that its port takes requests, and sees to it that it is told before the port closes. */
-export async function openRole({ name, onOpen, onClosing }: Role, lifecycle: Lifecycle): Promise<void> {
-  if (onClosing) lifecycle.add(`${name} hand over`, onClosing);
+export async function openRole({ name, onOpen, onClosing, closingMs }: Role, lifecycle: Lifecycle): Promise<void> {
+  if (onClosing) lifecycle.add(`${name} hand over`, onClosing, closingMs);
   await onOpen?.();
 }

@@ -3,6 +3,7 @@ import type { TokenVerifier } from '../platform/auth.ts';
 import { authenticate } from '../platform/authenticate.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { ExpiringSets } from '../platform/expiring-sets.ts';
+import { fixedJsonRoute } from '../platform/fixed-json-route.ts';
 import type { Lifecycle } from '../platform/lifecycle.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Metrics } from '../platform/metrics.ts';
@@ -10,12 +11,14 @@ import { mount } from '../platform/mount.ts';
 import type { Role } from '../platform/role.ts';
 import type { WrittenPositions } from '../platform/written-positions.ts';
 import type { RoomCache } from '../projections/cache/room-cache.ts';
+import { CODES_PATH, codesDocument } from '../schemas/codes-document.ts';
 import { LIMITS } from '../schemas/limits.ts';
 import { createActiveMarks } from './active-marks.ts';
 import { freshQueries } from './fresh-queries.ts';
 import { HotRooms } from './hot-rooms.ts';
 import { createReadMetrics } from './metrics.ts';
 import { PositionWaiter } from './position-waiter.ts';
+import { PresenceReader } from './presence-reader.ts';
 import type { Queries } from './queries/queries.ts';
 import { createAsOfRoutes } from './routes/as-of.ts';
 import { createMessageRoutes } from './routes/messages.ts';
@@ -56,12 +59,19 @@ export async function openReadApiRole(deps: ReadApiRoleDeps): Promise<Role> {
   lifecycle.add('hot rooms', () => hotRooms.stop());
   const active = createActiveMarks(deps.sets, logger);
   const before = [authenticate(deps.verifier), waitForPosition(positions, metrics)];
-  const rooms = createRoomRoutes({ before, queries: asked, active });
+  const presence = new PresenceReader({ sets: deps.sets, clock });
+  const rooms = createRoomRoutes({ before, queries: asked, active, presence });
   const asOf = createAsOfRoutes({ before, queries: asked, clock });
   const messages = createMessageRoutes({ before, queries: asked, hotRooms, active, rules: settings, metrics });
   return {
     name: 'read-api',
-    routes: [servePage(WEB_FOLDER), ...mount(rooms), ...mount(asOf), ...mount(messages)],
+    routes: [
+      fixedJsonRoute(CODES_PATH, codesDocument()),
+      servePage(WEB_FOLDER),
+      ...mount(rooms),
+      ...mount(asOf),
+      ...mount(messages),
+    ],
     ready: { history: () => queries.checkpoints() },
   };
 }

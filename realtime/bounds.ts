@@ -17,7 +17,12 @@ export const BOUNDS = {
   /** Missed events read from PostgreSQL at once. */
   missedPage: 500,
   /** Bytes waiting for a socket above which no further page of missed events is read for it. */
-  resumeQueueBytes: 1024 * 1024,
+  resumeQueueBytes: 256 * 1024,
+  /** Milliseconds at most between two flushes of what there is to write, and bytes that end such a rest early. */
+  flushRestMs: 5,
+  flushBytes: 1024 * 1024,
+  /** Bytes waiting for all sockets that do not take them at once; beyond it those with most are closed with slowConsumer. */
+  nodeQueueBytes: 1024 * 1024 * 1024,
   /** Milliseconds a resuming socket may stay above that; then it is closed with slowConsumer. */
   resumeStallMs: 20_000,
   /** Milliseconds that a room without sockets is kept, so that a reload of a page costs no read. */
@@ -27,6 +32,12 @@ export const BOUNDS = {
   /** Frames that are not understood, in badFrameWindowMs, after which the socket is closed with tooManyBadFrames. */
   badFrames: 20,
   badFrameWindowMs: 10_000,
+  /** Fragments of one message, so also those without a byte; one more closes the socket with tooManyPieces (each costs about 300 bytes). */
+  fragmentsPerMessage: 1_024,
+  /** Pieces in which the network brings one frame; one more closes the socket with tooManyPieces. */
+  chunksPerFrame: 4_096,
+  /** Pings and pongs of a socket between two of the node's own pings; one more closes it with tooManyControlFrames. */
+  controlFrames: 250,
   /** Sockets that have no token yet; a further upgrade without one is answered with 503. */
   unauthenticatedSockets: 2_000,
   /** Milliseconds between pings; a socket that stays silent for two of them is dropped. */
@@ -41,12 +52,26 @@ export const BOUNDS = {
   /** Milliseconds that a stream of events tells its client to wait before it comes back: at least, and the random while above that. */
   streamRetryMs: 500,
   streamRetrySpreadMs: 1_500,
-  /** Milliseconds that sockets have to go away when the node drains. */
-  drainMs: 3_000,
-  /** Milliseconds that a presence entry lasts, and between two renewals of it. */
+  /** Sockets that a draining node closes at once, at least, and milliseconds until the next portion. */
+  drainPortion: 100,
+  drainEveryMs: 50,
+  /** Milliseconds that a draining node waits for answers under way; then their sockets are closed without them. */
+  drainAnswersMs: 2_000,
+  /** Milliseconds that the last sockets of a draining node have to answer the close frame before they are cut. */
+  goodbyeMs: 1_000,
+  /** Milliseconds that a presence entry lasts in the shared set, and between two renewals of it. */
   presenceMs: 90_000,
   presenceRenewMs: 30_000,
-  /** Milliseconds between a node's signs of life, and without one until its users count as gone. */
-  nodeSignMs: 2_000,
-  nodeSilentMs: 7_000,
+  /** Users in one write to the shared set and in one signal to other nodes; what is more leaves with the next ones. */
+  presenceBatch: 200,
+  /** Rooms whose presence is renewed at a time. */
+  renewedAtOnce: 50,
+  /** Rounds of renewal over all rooms, one every other tick, when the shared sets were lost or could not be reached. */
+  hurriedRounds: 3,
+  /**
+   * Milliseconds from one sign of life of a node to the next, met at every second tick; and without one until its users count as
+   * gone, which is found with the next sign after: within 10 s.
+   */
+  nodeSignMs: 1_500,
+  nodeSilentMs: 6_000,
 } as const;

@@ -11,6 +11,8 @@ const roleSettings = {
   REALTIME_MAX_SOCKETS: countSetting(20_000),
   /** Rooms that one node follows; beyond it an empty one gives way, else joining another one is refused with busy. */
   REALTIME_MAX_ROOMS: countSetting(10_000),
+  /** Milliseconds over which a node that stops closes its sockets, portion by portion. Few sockets go at once. */
+  REALTIME_DRAIN_MS: countSetting(3_000),
 };
 
 const processSettings = {
@@ -79,6 +81,10 @@ function splitList(text: string): string[] {
     .filter((part) => part !== '');
 }
 
-function toSettings(env: { REALTIME_MAX_SOCKETS: number; REALTIME_MAX_ROOMS: number }): RealtimeSettings {
-  return { maxSockets: env.REALTIME_MAX_SOCKETS, maxRooms: env.REALTIME_MAX_ROOMS };
+function toSettings(env: {
+  REALTIME_MAX_SOCKETS: number;
+  REALTIME_MAX_ROOMS: number;
+  REALTIME_DRAIN_MS: number;
+}): RealtimeSettings {
+  return { maxSockets: env.REALTIME_MAX_SOCKETS, maxRooms: env.REALTIME_MAX_ROOMS, drainMs: env.REALTIME_DRAIN_MS };
 }

@@ -117,14 +117,23 @@ class Node {
   constructor() {
     const clock = { now: () => this.#now };
     const pubSub = createMemoryPubSub();
+    const sets = createMemoryExpiringSets({ clock, maxMembers: 1_000 });
     this.hub = new Hub({
       partitions: PARTITIONS,
       maxRooms: MAX_ROOMS,
       source: this.#source(),
       tail: this.tail,
-      sets: createMemoryExpiringSets({ clock, maxMembers: 1_000 }),
+      sets,
       pubSub,
-      signs: new NodeSigns({ nodeId: 'node', pubSub, clock, logger }),
+      signs: new NodeSigns({
+        nodeId: 'node',
+        sets,
+        pubSub,
+        clock,
+        logger,
+        restore: () => this.hub.restorePresence(),
+        lookAgain: () => this.hub.lookAgain(),
+      }),
       turns: new TurnQueue(),
       metrics: silentMetrics,
       // An assertion that fails inside of a room is told here only: a room that cannot be loaded is a warning.

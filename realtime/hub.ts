@@ -5,9 +5,10 @@ import { streamOfRoom } from '../schemas/commands.ts';
 import type { ChatEvent } from '../schemas/generated/events.ts';
 import { isRejection, type Rejection, reject } from '../schemas/rejections.ts';
 import type { Joined, Participant } from './rooms/participant.ts';
+import { Renewals } from './rooms/renewals.ts';
 import { Room, type RoomDeps } from './rooms/room.ts';
 
-export type HubDeps = Omit<RoomDeps, 'onFailed'> & {
+export type HubDeps = Omit<RoomDeps, 'onFailed' | 'onUnsaved'> & {
   partitions: number;
   /** Rooms of this node; beyond it a room without sessions gives way, else joining another one is refused with busy. */
   maxRooms: number;
@@ -16,9 +17,15 @@ export type HubDeps = Omit<RoomDeps, 'onFailed'> & {
 export class Hub {
   readonly #deps: HubDeps;
   readonly #roomByStream = new Map<string, Room>();
+  readonly #renewals: Renewals;
 
   constructor(deps: HubDeps) {
     this.#deps = deps;
+    this.#renewals = new Renewals({
+      rooms: () => this.#roomByStream.values(),
+      roomCount: () => this.#roomByStream.size,
+      logger: deps.logger,
+    });
   }
 
   get roomCount(): number {
@@ -58,9 +65,20 @@ export class Hub {
     const now = this.#deps.now();
     const deadNodes = this.#deps.signs.tick();
     for (const room of this.#roomByStream.values()) {
-      room.tick(now, deadNodes);
+      room.tick(deadNodes);
       if (room.isAbandoned(now)) this.#forget(room);
     }
+    this.#renewals.tick();
+  }
+
+  /** Puts back into the shared sets who is present here; rejects when they cannot be reached. */
+  restorePresence(): Promise<void> {
+    return this.#renewals.restore();
+  }
+
+  /** Has all rooms compare who is present with the shared sets soon. */
+  lookAgain(): void {
+    this.#renewals.hurry();
   }
 
   stop(): void {
@@ -74,7 +92,7 @@ export class Hub {
     }
     const room = new Room(
       { roomId, partition: partitionOf(stream, this.#deps.partitions) },
-      { ...this.#deps, onFailed: (failed) => this.#forget(failed) },
+      { ...this.#deps, onFailed: (failed) => this.#forget(failed), onUnsaved: () => this.#renewals.hurry() },
     );
     // Before it holds its partition and loads: from now on the tail's events of this room queue in it.
     this.#roomByStream.set(stream, room);

@@ -7,6 +7,7 @@ import type { RejectionCode } from '../schemas/rejections.ts';
 export type RealtimeMetrics = {
   /** Room frames handed to sockets: one frame to ten sockets counts ten. */
   delivered(frames: number): void;
+  /** One write to a WebSocket's TCP socket. */
   written(bytes: number): void;
   received(): void;
   refused(code: RejectionCode): void;
@@ -21,10 +22,12 @@ export type RealtimeNow = {
   rooms: number;
   partitions: number;
   tailLag: number;
+  backlogBytes: number;
 };
 
 export function createRealtimeMetrics(registry: Metrics, now: () => RealtimeNow): RealtimeMetrics {
   let frames = 0;
+  let writes = 0;
   let bytes = 0;
   let received = 0;
   const registers = [registry];
@@ -39,6 +42,11 @@ export function createRealtimeMetrics(registry: Metrics, now: () => RealtimeNow)
       },
     });
   total('roomlog_realtime_deliveries_total', 'Room frames handed to sockets.', () => frames);
+  total(
+    'roomlog_realtime_writes_total',
+    'Writes to WebSockets and streams of events; deliveries over writes is how many frames left together.',
+    () => writes,
+  );
   total('roomlog_realtime_written_bytes_total', 'Bytes written to WebSockets and streams of events.', () => bytes);
   total('roomlog_realtime_received_frames_total', 'Frames that clients sent.', () => received);
   gauges(registers, now);
@@ -59,6 +67,7 @@ export function createRealtimeMetrics(registry: Metrics, now: () => RealtimeNow)
       frames += count;
     },
     written(count) {
+      writes += 1;
       bytes += count;
     },
     received() {
@@ -104,6 +113,14 @@ function gauges(registers: Metrics[], now: () => RealtimeNow): void {
     registers,
     collect() {
       this.set(now().tailLag);
+    },
+  });
+  new Gauge({
+    name: 'roomlog_realtime_backlog_bytes',
+    help: 'Bytes that wait for sockets which do not take them at once.',
+    registers,
+    collect() {
+      this.set(now().backlogBytes);
     },
   });
 }

@@ -89,7 +89,7 @@ describe('sockets', () => {
         await connect('ada', { expiresInSeconds: 10 }),
         await connect('ada', { expiresInSeconds: 10 }),
       ];
-      assert.equal(await renewed.refusal(CLIENT_FRAMES.auth, { token: world.token('bob') }), 'token_invalid');
+      assert.equal(await renewed.refusal(CLIENT_FRAMES.auth, { token: world.token('bob') }), 'token_of_another_user');
       await renewed.ask(CLIENT_FRAMES.auth, { token: world.token('ada', { expiresInSeconds: 600 }) });
       world.pass(12_000);
       assert.equal((await kept1.closed()).code, CLOSE_CODES.tokenExpired.code);

@@ -38,7 +38,7 @@ export const CLIENT_FRAME_SCHEMAS = {
       userId: z.string().describe('Id of the user whose token it is.'),
       username: z.string().describe('Name of that user.'),
     }),
-    codes: ['token_invalid', 'token_expired'],
+    codes: ['token_invalid', 'token_expired', 'token_of_another_user'],
     example: { data: { token: 'eyJhbGciOi…' }, answer: { userId: 'ada', username: 'Ada' } },
   },
   [CLIENT_FRAMES.joinRoom]: {

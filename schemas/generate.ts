@@ -1,8 +1,9 @@
 // `npm run generate`: makes schemas/generated/ from schemas/events/: the TypeScript types, those of superseded events apart, and the
 // list of every schema version there ever was. The list only grows: an id, once given, names the same bytes for ever, because an
-// embedded log holds records written with it.
+// embedded log holds records written with it. What is made of the codes stands in generate-codes.ts.
 import { readFileSync, writeFileSync } from 'node:fs';
 import avro from 'avsc';
+import { generateCodesPage, generateWebCodes } from './generate-codes.ts';
 import {
   type AvroRecord,
   type AvroSchema,
@@ -16,6 +17,8 @@ export type SchemaVersion = { id: number; type: string; schema: AvroRecord };
 
 const TYPES_FILE = new URL('./generated/events.ts', import.meta.url);
 const SUPERSEDED_FILE = new URL('./generated/superseded-events.ts', import.meta.url);
+const CODES_PAGE = new URL('../docs/codes.md', import.meta.url);
+const WEB_CODES = new URL('../web/codes.js', import.meta.url);
 const VERSIONS_FILE = new URL('./generated/versions.json', import.meta.url);
 
 /** The text of generated/events.ts. */
@@ -124,5 +127,7 @@ function schemaToType(schema: AvroSchema): string {
 if (import.meta.main) {
   writeFileSync(TYPES_FILE, generateTypes());
   writeFileSync(SUPERSEDED_FILE, generateSupersededTypes());
+  writeFileSync(CODES_PAGE, generateCodesPage());
+  writeFileSync(WEB_CODES, generateWebCodes());
   writeFileSync(VERSIONS_FILE, `${JSON.stringify(generateVersions(readVersions()), null, 2)}\n`);
 }

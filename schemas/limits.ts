@@ -17,6 +17,10 @@ export const LIMITS = {
   frameBytes: 64 * 1024,
   /** Milliseconds a socket may stay without a valid token; then it is closed with authenticationTimeout. */
   authenticationMs: 5_000,
+  /** Milliseconds before its end at which a token is warned of with token-expiring; at the end the socket is closed with tokenExpired. */
+  tokenWarningMs: 60_000,
+  /** Milliseconds over which a draining node asks its clients to spread their coming back, at most. */
+  drainSpreadMs: 5_000,
   /** Rooms one socket may be joined to; a further join-room is refused with too_many_rooms. */
   roomsPerSocket: 1_000,
   /** Client frames of one socket that wait for their answer; at the bound the socket is no longer read until one is answered. */
@@ -61,6 +65,19 @@ export const LIMITS = {
   freshReadMs: 200,
   /** Milliseconds after which a typing mark that is not repeated expires. */
   typingMs: 6_000,
+  /** Users shown as typing in a room at a time; somebody else's mark is passed over until one of them ends. */
+  typingShown: 10,
+  /** `typing` frames of a room in a second; one more is passed over. */
+  typingPerSecond: 10,
+  /**
+   * Users present in a room up to whom they are told by name. Above it a room is large: it has counts alone, and is small again
+   * when at most half as many are present.
+   */
+  presenceNames: 100,
+  /** Milliseconds for which a user must be gone to be told as gone, and between two counts of a large room. */
+  presenceMs: 2_000,
+  /** Users of one page of those present in a room. */
+  pagePresent: 100,
   /** Milliseconds a user counts as active in a room after the last sign of it. */
   activeMs: 60_000,
 } as const;

@@ -4,7 +4,7 @@
 import { z } from 'zod';
 import { CLOSE_CODES, type CloseName } from './close-codes.ts';
 import { REJECTIONS, type RejectionCode } from './rejections.ts';
-import { FIELDS, MessageView, RoomEventData, SERVER_FRAMES, type ServerFrameName } from './wire.ts';
+import { FIELDS, MessageView, PresentView, RoomEventData, SERVER_FRAMES, type ServerFrameName } from './wire.ts';
 
 /** `when` says in one sentence when the frame comes; `example` is data that the schema takes. */
 type ServerFrameEntry = { when: string; data: z.ZodType<object>; example: object };
@@ -117,6 +117,21 @@ export const SERVER_FRAME_SCHEMAS = {
     data: ErrorData,
     example: { code: 'unknown_event', message: REJECTIONS.unknown_event.title, event: 'sing' },
   },
+  [SERVER_FRAMES.tokenExpiring]: {
+    when: 'The token ends soon, and the socket with it: send a fresh one of the same user as an auth frame.',
+    data: z.strictObject({
+      expiresAt: z.iso.datetime().describe('When the token ends.'),
+      inMs: z.int().min(0).describe('Milliseconds until then, by the clock of the service.'),
+    }),
+    example: { expiresAt: EXAMPLE.timestamp, inMs: 60_000 },
+  },
+  [SERVER_FRAMES.draining]: {
+    when: 'The node goes away: the last frame before the close with 1001.',
+    data: z.strictObject({
+      afterMs: z.int().min(0).describe('Milliseconds to wait before coming back; another number for every socket.'),
+    }),
+    example: { afterMs: 2_345 },
+  },
   [SERVER_FRAMES.roomCreated]: {
     when: 'The room came into being: version 1, which only somebody who asks for it with `after: 0` gets.',
     data: RoomEventData.extend({
@@ -154,6 +169,27 @@ export const SERVER_FRAME_SCHEMAS = {
     when: 'A member has left the room. Where it is you, it is the last frame of the room.',
     data: RoomEventData,
     example: EXAMPLE,
+  },
+  [SERVER_FRAMES.presence]: {
+    when: 'Within a second after you have joined a room, and then when members have come or gone.',
+    data: z.strictObject({
+      roomId: FIELDS.roomId,
+      count: z.int().min(0).describe('How many users are present, after the changes that the frame tells.'),
+      large: z
+        .boolean()
+        .describe(
+          'Whether so many are present that their number alone is told: no `members`, `joined` and `left` stay empty, and `user-joined` and `user-left` do not come.',
+        ),
+      members: z
+        .array(PresentView)
+        .exactOptional()
+        .describe(
+          'All who are present, you among them. Only to who has just joined, and when the room is large no more.',
+        ),
+      joined: z.array(PresentView).describe('Who has come since the frame before.'),
+      left: z.array(PresentView).describe('Who has gone since the frame before, and has not come back at once.'),
+    }),
+    example: { roomId: EXAMPLE.roomId, count: 2, large: false, joined: [{ userId: 'bob', username: 'Bob' }], left: [] },
   },
 } as const satisfies Record<ServerFrameName, ServerFrameEntry>;
 

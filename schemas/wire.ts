@@ -25,6 +25,9 @@ export const SERVER_FRAMES = {
   typing: 'typing',
   stopTyping: 'stop-typing',
   error: 'error',
+  // Beyond the guide: what the connection itself has to say.
+  tokenExpiring: 'token-expiring',
+  draining: 'draining',
   // Beyond the guide: one frame per further room event.
   roomCreated: 'room-created',
   roomDetailsChanged: 'room-details-changed',
@@ -32,6 +35,8 @@ export const SERVER_FRAMES = {
   memberInvited: 'member-invited',
   memberJoined: 'member-joined',
   memberLeft: 'member-left',
+  // Beyond the guide: who is there, as changes.
+  presence: 'presence',
 } as const;
 export type ServerFrameName = (typeof SERVER_FRAMES)[keyof typeof SERVER_FRAMES];
 
@@ -105,6 +110,13 @@ export const MemberView = z
   })
   .describe('Somebody who may speak in a room.');
 export type MemberView = z.output<typeof MemberView>;
+
+export const PresentView = z
+  .strictObject({
+    userId: z.string().describe('Id of the user.'),
+    username: z.string().describe('Name of that user as their token had it.'),
+  })
+  .describe('A user with a socket that has joined the room.');
 
 /** Data of every frame that shows a room event other than a message. */
 export const RoomEventData = z

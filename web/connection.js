@@ -1,5 +1,7 @@
 // One WebSocket that comes back by itself. Requests carry a ref and get a promise; what was not answered when the socket broke is
-// rejected with `disconnected`, and who asked decides whether to ask again.
+// rejected with `disconnected`, and who asked decides whether to ask again. Whether it comes back, and after how long, is what the
+// table of close codes says.
+import { CLOSE_CODES } from './codes.js';
 
 /** @typedef {'connecting' | 'connected' | 'waiting' | 'ended'} ConnectionState */
 
@@ -14,8 +16,22 @@ export class RequestError extends Error {
 
 const ANSWER_TIMEOUT_MS = 10_000;
 const LONGEST_WAIT_MS = 10_000;
-/** Close codes after which coming back with the same token cannot help. */
-const isFinal = (code) => code === 1003 || code === 1009 || (code >= 4400 && code < 4500);
+const SHORTEST_WAIT_MS = 250;
+/** A code that is not in the table is a broken network: worth coming back. */
+const BROKEN = { reconnect: true, afterMs: 0 };
+
+/**
+ * Milliseconds to wait after that close code, or null where coming back cannot help. Never less than the table says, or the server
+ * said in a `draining` frame; beyond that doubling from one failure to the next, with jitter: a thousand tabs must not come back
+ * to a restarted server in the same moment.
+ * @param {{code: number, drainingAfterMs?: number | null, attempts: number, random?: () => number}} closing
+ */
+export function waitAfterClose({ code, drainingAfterMs = null, attempts, random = Math.random }) {
+  const { reconnect, afterMs } = CLOSE_CODES[code] ?? BROKEN;
+  if (!reconnect) return null;
+  const longest = Math.min(SHORTEST_WAIT_MS * 2 ** attempts, LONGEST_WAIT_MS);
+  return (drainingAfterMs ?? afterMs) + longest / 2 + (random() * longest) / 2;
+}
 
 export class Connection {
   #url;
@@ -26,6 +42,8 @@ export class Connection {
   #isReady = false;
   #nextRef = 1;
   #attempts = 0;
+  /** @type {number | null} */
+  #drainingAfterMs = null;
   #timer = 0;
   #ended = false;
   /** @type {Map<number, {resolve: (data: object) => void, reject: (error: Error) => void, timer: number}>} */
@@ -111,6 +129,7 @@ export class Connection {
 
   #receive(text) {
     const frame = JSON.parse(text);
+    if (frame.event === 'draining') this.#drainingAfterMs = frame.data.afterMs;
     if (frame.ref !== undefined) this.#settle(frame.ref, frame);
     else if (typeof frame.event === 'string') this.#on.onFrame(frame.event, frame.data ?? {});
   }
@@ -129,20 +148,18 @@ export class Connection {
     this.#isReady = false;
     this.#socket = null;
     this.#forgetRequests();
-    if (this.#ended || isFinal(code)) {
+    const waitMs = waitAfterClose({ code, drainingAfterMs: this.#drainingAfterMs, attempts: this.#attempts });
+    this.#drainingAfterMs = null;
+    if (this.#ended || waitMs === null) {
       this.#on.onState('ended', code);
       return;
     }
+    this.#attempts += 1;
     this.#on.onState('waiting', code);
-    // Doubling, with jitter: a thousand tabs must not come back to a restarted server in the same moment.
-    const longest = Math.min(250 * 2 ** this.#attempts++, LONGEST_WAIT_MS);
-    this.#timer = setTimeout(
-      () => {
-        this.#timer = 0;
-        this.open();
-      },
-      longest / 2 + (Math.random() * longest) / 2,
-    );
+    this.#timer = setTimeout(() => {
+      this.#timer = 0;
+      this.open();
+    }, waitMs);
   }
 
   #forgetRequests() {

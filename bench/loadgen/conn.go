@@ -22,15 +22,24 @@ import (
 )
 
 type Conn struct {
-	idx    int // also the user number
-	fd     int
-	room   string
-	addr   string
-	loop   *Loop
-	rest   []byte // incomplete frame left over
-	wmu    sync.Mutex
-	ready  atomic.Bool
-	closed atomic.Bool
+	idx           int // also the user number
+	fd            int
+	room          string
+	addr          string
+	loop          *Loop
+	rest          []byte // incomplete frame left over
+	wmu           sync.Mutex
+	ready         atomic.Bool
+	closed        atomic.Bool
+	receiveBuffer int  // bytes; 0: the system's own choice
+	muted         bool // its frames are not read: a client that hangs
+
+	// What a socket that comes back is judged by; guarded by its loop's stat.
+	track    bool
+	version  int64   // the newest it has seen
+	seqs     []int64 // sequence numbers as they came
+	caughtAt int64   // when it had the last missed one
+	target   int64   // which one that is
 
 	// closed-loop state: touched by the loop's thread only, after the start
 	pendingTime int64
@@ -43,7 +52,7 @@ type Loop struct {
 	buf   []byte
 	stat  sync.Mutex // guards what is measured
 	lat   []int32    // µs from send to receipt, current step
-	deliv int64      // receipts by others than the sender, current step
+	deliv int64      // receipts, current step
 	ackL  []int32    // µs from send to ack, current step
 }
 
@@ -66,6 +75,18 @@ func (l *Loop) add(c *Conn) {
 	if err := syscall.EpollCtl(l.ep, syscall.EPOLL_CTL_ADD, c.fd, &ev); err != nil {
 		panic(err)
 	}
+}
+
+// mute stops reading a socket, as a client does that hangs; unmute goes on.
+func (l *Loop) mute(c *Conn) {
+	c.muted = true
+	syscall.EpollCtl(l.ep, syscall.EPOLL_CTL_DEL, c.fd, nil)
+}
+
+func (l *Loop) unmute(c *Conn) {
+	c.muted = false
+	ev := syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(c.fd)}
+	syscall.EpollCtl(l.ep, syscall.EPOLL_CTL_ADD, c.fd, &ev)
 }
 
 func (l *Loop) run() {
@@ -134,6 +155,14 @@ func (l *Loop) drop(c *Conn, why string) {
 			logf("conn %d dropped by server: %s", c.idx, why)
 		}
 	}
+}
+
+// cut ends the connection without a word, as a network does.
+func (l *Loop) cut(c *Conn) {
+	l.drop(c, "")
+	l.stat.Lock()
+	c.rest = c.rest[:0]
+	l.stat.Unlock()
 }
 
 var drops atomic.Int64
@@ -237,6 +266,9 @@ func (c *Conn) dial() error {
 	tv := syscall.Timeval{Sec: 15}
 	syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &tv)
 	syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1)
+	if c.receiveBuffer > 0 {
+		syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_RCVBUF, c.receiveBuffer)
+	}
 	if err := syscall.Connect(fd, sa); err != nil {
 		syscall.Close(fd)
 		return err

@@ -115,3 +115,18 @@ func snap(ps procSet) cpuSnap {
 	s.busy, s.steal = machineCPU()
 	return s
 }
+
+// resident is the memory of the named processes that is in RAM, in bytes.
+func resident(ps procSet, name string) float64 {
+	var bytes float64
+	for _, p := range ps[name] {
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid))
+		for _, line := range strings.Split(string(text), "\n") {
+			if value, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+				kib, _ := strconv.ParseFloat(strings.Fields(value)[0], 64)
+				bytes += kib * 1024
+			}
+		}
+	}
+	return bytes
+}

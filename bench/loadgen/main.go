@@ -2,9 +2,13 @@
 //
 //	acks     closed loop: every socket waits for its ack before it sends again
 //	latency  open loop at -rate messages a second, senders in turn; time to the other members' sockets
+//	fanout   the same for each of -rates in turn, time to all members' sockets; the first socket sends, or with -turns all in turn
+//	idle     memory and processor time of sockets that have joined and do nothing
+//	recover  all sockets are cut, miss -missed messages a room, and come back while -live messages a second go on
+//	slow     fanout at -rate, first with all sockets reading, then while every tenth has stopped; those come back at the end
 //
 // The room ids are given with -rooms, and the users <-users><n> must be members: socket n is in room n mod rooms.
-// One line of JSON with the result goes to stdout.
+// One line of JSON with the result goes to stdout (fanout: one per rate).
 package main
 
 import (
@@ -23,7 +27,7 @@ import (
 
 var (
 	flagAddr   = flag.String("addr", "127.0.0.1:3002", "host:port of the WebSocket; the host as an IPv4 address")
-	flagMode   = flag.String("mode", "acks", "acks|latency")
+	flagMode   = flag.String("mode", "acks", "acks|latency|fanout|idle|recover|slow")
 	flagConns  = flag.Int("conns", 200, "sockets")
 	flagRooms  = flag.String("rooms", "", "room ids, separated by commas")
 	flagUsers  = flag.String("users", "bench-", "user id before the socket's number")
@@ -34,6 +38,12 @@ var (
 	flagSecret = flag.String("secret", "", "the server's JWT_SECRET")
 	flagSize   = flag.Int("size", 200, "bytes of a message")
 	flagDial   = flag.Int("dial", 32, "sockets that connect at a time")
+	flagRates  = flag.String("rates", "10,50,200,600,1000", "fanout: messages per second, one step each")
+	flagTurns  = flag.Bool("turns", false, "fanout: all sockets send in turn, not the first one alone")
+	flagShared = flag.Int("shared", 1<<30, "users; socket n is of user n mod that")
+	flagMissed = flag.Int("missed", 200, "recover: messages of each room while its sockets are away")
+	flagLive   = flag.Int("live", 20, "recover: messages per second over all rooms while they come back")
+	flagServer = flag.String("server", "", "idle, slow: the name in -procs whose memory to report")
 )
 
 type Result struct {
@@ -48,7 +58,9 @@ type Result struct {
 	DeliveriesPerS  float64
 	P50Ms, P90Ms    float64
 	P99Ms, MaxMs    float64
-	LatenessP99Ms   float64 // of the generator itself: how late it sent
+	Rate            int                `json:",omitempty"`
+	Extra           map[string]float64 `json:",omitempty"`
+	LatenessP99Ms   float64            // of the generator itself: how late it sent
 	CPU             map[string]float64
 	GeneratorCPU    float64
 	OtherCPU, Steal float64
@@ -64,6 +76,8 @@ var (
 	acks       atomic.Int64
 	refusals   atomic.Int64
 	closedLoop atomic.Bool
+	ownToo     atomic.Bool // a sender's own receipt counts as a delivery
+	oneSender  atomic.Bool
 )
 
 func main() {
@@ -78,18 +92,37 @@ func main() {
 	for i := range *flagConns {
 		conns = append(conns, &Conn{idx: i, addr: *flagAddr, room: rooms[i%len(rooms)], loop: loop})
 	}
-	if err := connectAll(); err != nil {
-		fail(err.Error())
-	}
-	r := &Result{Mode: *flagMode, Conns: len(conns), Rooms: len(rooms)}
-	switch *flagMode {
-	case "acks":
-		measureAcks(r)
-	case "latency":
-		measureLatency(r)
-	default:
+	measure, known := modes[*flagMode]
+	if !known {
 		fail("unknown -mode")
 	}
+	measure(rooms)
+}
+
+var modes = map[string]func(rooms []string){
+	"acks":    joined(measureAcks),
+	"latency": joined(measureLatency),
+	"fanout":  measureFanout,
+	"idle":    measureIdle,
+	"recover": measureRecovery,
+	"slow":    measureSlow,
+}
+
+// joined makes a measurement of sockets that are all in their rooms already.
+func joined(measure func(r *Result)) func(rooms []string) {
+	return func(rooms []string) {
+		mustConnect(conns)
+		r := newResult(rooms)
+		measure(r)
+		r.print()
+	}
+}
+
+func newResult(rooms []string) *Result {
+	return &Result{Mode: *flagMode, Conns: *flagConns, Rooms: len(rooms)}
+}
+
+func (r *Result) print() {
 	r.Refused, r.Drops = refusals.Load(), drops.Load()
 	line, _ := json.Marshal(r)
 	fmt.Println(string(line))
@@ -120,13 +153,15 @@ func measureLatency(r *Result) {
 	lateness := sendAtRate(*flagRate, *flagStep)
 	r.Sent = total
 	r.Expected = total * int64(r.Conns/r.Rooms-1)
-	for deadline := time.Now().Add(4 * time.Second); delivered() < r.Expected && time.Now().Before(deadline); {
-		time.Sleep(2 * time.Millisecond)
-	}
+	awaitDelivered(r.Expected)
 	b := snap(parseProcs(*flagProcs))
 	endStep(r, a, b, func(l *Loop) []int32 { return l.lat })
+	r.LatenessP99Ms = latenessP99(lateness)
+}
+
+func latenessP99(lateness []int32) float64 {
 	slices.Sort(lateness)
-	r.LatenessP99Ms = percentile(lateness, .99)
+	return percentile(lateness, .99)
 }
 
 func beginStep(from, to int64) cpuSnap {
@@ -146,8 +181,12 @@ func endStep(r *Result, a, b cpuSnap, of func(*Loop) []int32) {
 	slices.Sort(times)
 	r.P50Ms, r.P90Ms = percentile(times, .5), percentile(times, .9)
 	r.P99Ms, r.MaxMs = percentile(times, .99), percentile(times, 1)
-	r.WallS = b.at.Sub(a.at).Seconds()
+	r.processorTime(a, b)
 	r.DeliveriesPerS = round(float64(r.Delivered) / r.WallS)
+}
+
+func (r *Result) processorTime(a, b cpuSnap) {
+	r.WallS = round(b.at.Sub(a.at).Seconds())
 	r.CPU = map[string]float64{}
 	var servers float64
 	for name := range b.proc {
@@ -178,7 +217,10 @@ func sendAtRate(rate int, d time.Duration) []int32 {
 		now := time.Now()
 		lateness = append(lateness, int32(now.Sub(due).Microseconds()))
 		s := seq.Add(1)
-		c := conns[int(s)%len(conns)]
+		c := conns[0]
+		if !oneSender.Load() {
+			c = conns[int(s)%*flagConns]
+		}
 		send(c, s, makeText(c.idx, s, now.UnixNano()))
 	}
 	return lateness
@@ -205,7 +247,10 @@ func onDeliver(c *Conn, p []byte, now int64) {
 	at, _ := leadingInt(q[2:21])
 	sq, _ := leadingInt(q[22:32])
 	sender, _ := leadingInt(q[33:38])
-	if int(sender) == c.idx || sq < lo.Load() || sq >= hi.Load() {
+	if c.track {
+		c.record(sq, q[39:], now)
+	}
+	if (int(sender) == c.idx && !ownToo.Load()) || sq < lo.Load() || sq >= hi.Load() {
 		return
 	}
 	c.loop.deliv++
@@ -228,7 +273,15 @@ func onAck(c *Conn, now int64, ok bool) {
 	}
 }
 
-func connectAll() error {
+func mustConnect(conns []*Conn) {
+	if err := connectAll(conns); err != nil {
+		fail(err.Error())
+	}
+}
+
+// connectAll resolves when all of them have joined their room, those that were connected before not counted.
+func connectAll(conns []*Conn) error {
+	readyCount.Store(0)
 	slots := make(chan struct{}, *flagDial)
 	var wg sync.WaitGroup
 	for _, c := range conns {
@@ -249,13 +302,19 @@ func connectAll() error {
 		}()
 	}
 	wg.Wait()
-	for deadline := time.Now().Add(30 * time.Second); readyCount.Load() < int64(len(conns)); {
+	for deadline := time.Now().Add(60 * time.Second); readyCount.Load() < int64(len(conns)); {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("only %d of %d sockets joined their room", readyCount.Load(), len(conns))
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
 	return nil
+}
+
+func awaitDelivered(expected int64) {
+	for deadline := time.Now().Add(4 * time.Second); delivered() < expected && time.Now().Before(deadline); {
+		time.Sleep(2 * time.Millisecond)
+	}
 }
 
 func delivered() int64 {

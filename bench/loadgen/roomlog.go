@@ -23,7 +23,8 @@ var (
 // The first ref of a socket is that of its join-room; sequence numbers of messages begin behind it.
 const joinRef = 1
 
-func userID(c *Conn) string { return *flagUsers + strconv.Itoa(c.idx) }
+// With -shared several sockets are of one user, so that a room needs fewer members than sockets.
+func userID(c *Conn) string { return *flagUsers + strconv.Itoa(c.idx%*flagShared) }
 
 // token makes an HS256 token as the server's own tools do.
 func token(user string) string {
@@ -40,7 +41,11 @@ func upgrade(c *Conn) (path, headers string) {
 }
 
 func onOpen(c *Conn) {
-	c.text(`{"event":"join-room","data":{"roomId":"` + c.room + `"},"ref":` + strconv.Itoa(joinRef) + `}`)
+	after := ""
+	if c.version > 0 {
+		after = `,"after":` + strconv.FormatInt(c.version, 10)
+	}
+	c.text(`{"event":"join-room","data":{"roomId":"` + c.room + `"` + after + `},"ref":` + strconv.Itoa(joinRef) + `}`)
 }
 
 func send(c *Conn, id int64, msg []byte) {

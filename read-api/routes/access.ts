@@ -26,6 +26,17 @@ export async function findRoom(
   return found;
 }
 
+/** The room for a member or an operator. To anybody else a private room is room_not_found, a public one not_a_member. */
+export async function findRoomOfMember(
+  queries: FreshQueries,
+  roomId: string,
+  caller: Identity,
+): Promise<RoomFor & { standing: Standing }> {
+  const found = await findRoom(queries, roomId, caller);
+  if (!found.isMember && !caller.isOperator) throw new Problem('not_a_member');
+  return found;
+}
+
 /** The room for somebody who may read its messages, else room_not_found or not_a_member. */
 export async function findReadableRoom(
   queries: FreshQueries,

@@ -35,6 +35,10 @@ export const MembersQuery = z.strictObject({
   cursor: userCursor.optional(),
   limit: pageLimit(LIMITS.pageMembers, LIMITS.pageMembers),
 });
+export const PresenceQuery = z.strictObject({
+  cursor: userCursor.optional(),
+  limit: pageLimit(LIMITS.pagePresent, LIMITS.pagePresent),
+});
 export const MessagesQuery = z
   .strictObject({
     chatroomId: id,

@@ -4,9 +4,10 @@ import type { Middleware } from 'koa';
 import { identityOf } from '../../platform/authenticate.ts';
 import type { ActiveMarks } from '../active-marks.ts';
 import type { FreshQueries } from '../fresh-queries.ts';
-import { findRoom } from './access.ts';
+import type { PresenceReader } from '../presence-reader.ts';
+import { findRoom, findRoomOfMember } from './access.ts';
 import { toRoomCursor, toUserCursor } from './cursors.ts';
-import { MembersQuery, NoQuery, parse, queryOf, RoomParams, RoomsQuery } from './requests.ts';
+import { MembersQuery, NoQuery, PresenceQuery, parse, queryOf, RoomParams, RoomsQuery } from './requests.ts';
 import { tellStanding } from './tell-standing.ts';
 
 export type RoomRoutesDeps = {
@@ -14,9 +15,10 @@ export type RoomRoutesDeps = {
   before: Middleware[];
   queries: FreshQueries;
   active: ActiveMarks;
+  presence: PresenceReader;
 };
 
-export function createRoomRoutes({ before, queries, active }: RoomRoutesDeps): Router {
+export function createRoomRoutes({ before, queries, active, presence }: RoomRoutesDeps): Router {
   const router = new Router({ prefix: '/api/v1/chatroom' });
   router.use(...before);
 
@@ -42,6 +44,16 @@ export function createRoomRoutes({ before, queries, active }: RoomRoutesDeps): R
       members: page.members.map((member) => ({ ...member, active: activeIds.has(member.userId) })),
       ...(page.hasMore && last ? { nextCursor: toUserCursor(last.userId) } : {}),
     };
+  });
+
+  router.get('/:id/presence', async (context) => {
+    const { cursor, limit } = parse(PresenceQuery, queryOf(context));
+    const { id } = parse(RoomParams, { id: context.params.id });
+    const { room, standing } = await findRoomOfMember(queries, id, identityOf(context));
+    const { count, members, hasMore } = await presence.page(room.id, cursor ?? '', limit);
+    const last = members.at(-1);
+    tellStanding(context, standing);
+    context.body = { count, members, ...(hasMore && last ? { nextCursor: toUserCursor(last.userId) } : {}) };
   });
 
   router.get('/:id', async (context) => {

@@ -136,9 +136,19 @@ export class RoomFeed {
 
   /** To all live sessions but one user's own; not part of the room's history. */
   sendToOthers(frame: EncodedFrame, userId: string): void {
+    this.sendToLive(frame, (session) => session.userId !== userId);
+  }
+
+  /** To the live sessions for which the condition holds; not part of the room's history. */
+  sendToLive(frame: EncodedFrame, isMeant: (session: Participant) => boolean): void {
     for (const [session, { isLive }] of this.#sessions) {
-      if (isLive && session.userId !== userId) session.transport.send(frame);
+      if (isLive && isMeant(session)) session.transport.send(frame);
     }
+  }
+
+  /** Whether the session gets what happens; one that resumes does not yet. */
+  isLive(session: Participant): boolean {
+    return this.#sessions.get(session)?.isLive ?? false;
   }
 
   hasJoined(session: Participant): boolean {
@@ -189,6 +199,7 @@ export class RoomFeed {
     if (frame && this.#sessions.size > 0) {
       if (this.#pending.length === 0) this.#deps.turns.addRoom(this);
       this.#pending.push(frame);
+      this.#deps.turns.grew(frame.wsBytes.length);
     }
     if (leavingUserId !== null) this.#takeOut((session) => session.userId === leavingUserId);
   }

@@ -1,162 +1,212 @@
 /* Who is in a room right now, on any node.
  *
  * Each node keeps its own view: user → nodes on which that user has a joined socket. The view changes by what happens here, by
- * signals of other nodes, and by a look at the shared set now and then; user-joined and user-left are nothing but the changes of
- * the view, so each node tells its own sockets each change once. The shared set (entry per user and node, expiring) is what a
- * node learns the others from when it begins, and what heals the view when signals were lost.
+ * signals of other nodes, and by a look at the shared set now and then; each node tells its own sockets the changes of its view.
+ * The shared set (entry per user and node, expiring) is what a node learns the others from when it begins, what heals the view when
+ * signals were lost, and what the read API answers from.
+ *
+ * What happens here is written to the set and told to the others in batches: one batch is under way at a time, and what happens
+ * meanwhile leaves together with the next one. So a storm of sockets costs a few writes.
  */
-import type { ExpiringSets } from '../../platform/expiring-sets.ts';
+import { type ExpiringSets, MAX_MANY } from '../../platform/expiring-sets.ts';
 import type { Logger } from '../../platform/logger.ts';
+import { formatEntry, type PresenceEntry, type PresentUser, parseEntry, presenceKey } from '../../schemas/presence.ts';
 import { BOUNDS } from '../bounds.ts';
 import type { NodeSigns } from './node-signs.ts';
+import { PresentUsers } from './present-users.ts';
 import type { RoomSignalKind } from './room-signals.ts';
-
-export type PresentUser = { userId: string; username: string };
 
 export type PresenceDeps = {
   sets: ExpiringSets;
-  signs: NodeSigns;
-  tell: (kind: RoomSignalKind, user: PresentUser) => void;
-  /** The user came (first socket on any node) or went (last one). */
-  onChange: (user: PresentUser, isPresent: boolean) => void;
+  signs: Pick<NodeSigns, 'nodeId' | 'isAlive' | 'isListed' | 'readings'>;
+  /** Tells the other nodes; resolves when it has left, or is lost. */
+  tell: (kind: RoomSignalKind, users: PresentUser[]) => Promise<void>;
+  /** The user came (first socket on any node) or went (last one). `isOld`: it happened some time ago and was found out now. */
+  onChange: (user: PresentUser, isPresent: boolean, isOld: boolean) => void;
+  /** The shared set does not have what it should: `renew` is wanted soon. */
+  onUnsaved: () => void;
   logger: Logger;
 };
 
-/** Looks at the shared set that are repeated because a signal came in between, before the look is left to the next time. */
-const MAX_LOOKS = 3;
 /**
- * Looks in a row in which an entry must be missing to count as gone: a shared set that was lost as a whole (Redis started anew)
- * is filled again by everybody before the second one.
+ * Looks in a row in which an entry must be missing to count as gone, each after another reading of the nodes' signs: one that could
+ * not be written is there again before the second one, and a sign that was read before the set was lost vouches for one look only.
  */
 const MISSED_LOOKS = 2;
 
-/** The nodes a user is on, each with the number of looks in a row in which its entry was missing. */
-type UserView = { username: string; missedByNode: Map<string, number> };
+type Change = { username: string; isHere: boolean };
 
 export class RoomPresence {
   readonly #deps: PresenceDeps;
   readonly #key: string;
-  readonly #viewByUser = new Map<string, UserView>();
-  #signals = 0;
+  readonly #users = new PresentUsers();
+  /** By user: what the shared set and the other nodes have still to be told. Null while there is nothing. */
+  #unsaved: Map<string, Change> | null = null;
+  #isSaving = false;
+  /** Of how many looks under way; and the users whom signals spoke of meanwhile. */
+  #looks = 0;
+  #heardMeanwhile: Set<string> | null = null;
+  /** The reading of the nodes' signs by which missing entries were counted last. */
+  #reading = 0;
+  /** Whether something could not be written since the last renewal. */
+  isUnsaved = false;
 
   constructor(roomId: string, deps: PresenceDeps) {
     this.#deps = deps;
-    this.#key = `presence:${roomId}`;
+    this.#key = presenceKey(roomId);
   }
 
-  /** Learns who is there already, without telling it as news. */
-  open(): Promise<void> {
-    return this.#look(true);
+  /** How many users are present. */
+  get count(): number {
+    return this.#users.count;
+  }
+
+  present(): Iterable<PresentUser> {
+    return this.#users.all();
+  }
+
+  /** Learns who is there already, without telling it as news. Never rejects. */
+  async open(): Promise<void> {
+    await this.#look(true).catch(this.#failed);
   }
 
   /** The user's first socket of this node joined. */
-  arrive(user: PresentUser): void {
-    this.#note(this.#deps.signs.nodeId, user);
-    this.#add(user);
-    this.#deps.tell('present', user);
+  arrive({ userId, username }: PresentUser): void {
+    const user = { userId, username };
+    this.#save(user, true);
+    if (this.#users.add(this.#deps.signs.nodeId, user, true)) this.#deps.onChange(user, true, false);
   }
 
   /** The user's last socket of this node has gone. */
-  depart(user: PresentUser): void {
-    this.#forget(this.#deps.signs.nodeId, user.userId);
-    this.#deps.sets.remove(this.#key, this.#entry(user)).catch(this.#failed);
-    this.#deps.tell('absent', user);
+  depart(userId: string): void {
+    const own = this.#deps.signs.nodeId;
+    // The name of when the user arrived, which the entry has.
+    const username = this.#users.nameOn(own, userId);
+    if (username !== null) this.#save({ userId, username }, false);
+    this.#forget(own, userId, false);
   }
 
   /** Another node says so. */
-  hear(node: string, user: PresentUser, isPresent: boolean): void {
-    this.#signals += 1;
-    if (isPresent) this.#note(node, user);
-    else this.#forget(node, user.userId);
+  hear(node: string, users: readonly PresentUser[], isPresent: boolean): void {
+    for (const user of users) {
+      this.#heardMeanwhile?.add(user.userId);
+      if (isPresent) this.#note(node, user);
+      else this.#forget(node, user.userId, false);
+    }
   }
 
   nodeDied(node: string): void {
-    for (const userId of [...this.#viewByUser.keys()]) this.#forget(node, userId);
+    for (const { userId } of [...this.#users.on(node)]) this.#forget(node, userId, true);
   }
 
-  /** Renews this node's entries, then puts right what signals were lost. */
-  async renew(): Promise<void> {
-    const own = this.#deps.signs.nodeId;
-    for (const [userId, { username, missedByNode }] of this.#viewByUser) {
-      if (missedByNode.has(own)) this.#add({ userId, username });
+  /** Renews this node's entries. Throws ExpiringSetsUnavailableError. */
+  async restore(): Promise<void> {
+    const { sets, signs } = this.#deps;
+    const entries = [...this.#users.on(signs.nodeId)].map((user) => this.#entry(user));
+    for (let from = 0; from < entries.length; from += MAX_MANY) {
+      await sets.addMany(this.#key, entries.slice(from, from + MAX_MANY), BOUNDS.presenceMs);
     }
-    await this.#look(false);
+  }
+
+  /** Renews this node's entries, then puts right what signals were lost. Throws ExpiringSetsUnavailableError. */
+  async renew(): Promise<void> {
+    this.isUnsaved = false;
+    try {
+      await this.restore();
+      await this.#look(false);
+    } catch (error) {
+      this.isUnsaved = true;
+      throw error;
+    }
   }
 
   #note(node: string, user: PresentUser): void {
-    const view = this.#viewByUser.get(user.userId);
-    if (view) {
-      view.missedByNode.set(node, 0);
-    } else {
-      this.#viewByUser.set(user.userId, { username: user.username, missedByNode: new Map([[node, 0]]) });
-      this.#deps.onChange(user, true);
-    }
+    if (this.#users.add(node, user)) this.#deps.onChange(user, true, false);
   }
 
-  #forget(node: string, userId: string): void {
-    const view = this.#viewByUser.get(userId);
-    if (!view?.missedByNode.delete(node) || view.missedByNode.size > 0) return;
-    this.#viewByUser.delete(userId);
-    this.#deps.onChange({ userId, username: view.username }, false);
+  #forget(node: string, userId: string, isOld: boolean): void {
+    const gone = this.#users.remove(node, userId);
+    if (gone) this.#deps.onChange(gone, false, isOld);
+  }
+
+  #save({ userId, username }: PresentUser, isHere: boolean): void {
+    this.#unsaved ??= new Map();
+    this.#unsaved.set(userId, { username, isHere });
+    if (this.#isSaving) return;
+    this.#isSaving = true;
+    setImmediate(() => void this.#saveAll());
+  }
+
+  /** Never rejects. */
+  async #saveAll(): Promise<void> {
+    const { sets, tell } = this.#deps;
+    while (this.#unsaved !== null) {
+      const here: PresentUser[] = [];
+      const gone: PresentUser[] = [];
+      for (const [userId, { username, isHere }] of this.#unsaved) {
+        this.#unsaved.delete(userId);
+        (isHere ? here : gone).push({ userId, username });
+        if (here.length + gone.length === BOUNDS.presenceBatch) break;
+      }
+      if (this.#unsaved.size === 0) this.#unsaved = null;
+      const entries = (users: PresentUser[]): string[] => users.map((user) => this.#entry(user));
+      // Written before it is told, so that who hears it finds it.
+      const written = [
+        sets.addMany(this.#key, entries(here), BOUNDS.presenceMs),
+        sets.removeMany(this.#key, entries(gone)),
+      ].map((write) => write.catch(this.#failed));
+      await Promise.all([...written, tell('present', here), tell('absent', gone)]);
+    }
+    this.#isSaving = false;
   }
 
   async #look(silently: boolean): Promise<void> {
-    const { sets, signs } = this.#deps;
-    for (let looks = 0; looks < MAX_LOOKS; looks++) {
-      const signals = this.#signals;
-      try {
-        const entries = (await sets.members(this.#key)).map(parseEntry).filter((entry) => entry !== null);
-        // What the set said is older than a signal that came meanwhile.
-        if (signals !== this.#signals) continue;
-        this.#compare(
-          entries.filter(({ node }) => node !== signs.nodeId && signs.isAlive(node)),
-          silently,
-        );
-      } catch (error) {
-        this.#failed(error);
+    this.#looks += 1;
+    this.#heardMeanwhile ??= new Set();
+    try {
+      const entries = (await this.#deps.sets.members(this.#key)).map(parseEntry).filter((entry) => entry !== null);
+      this.#compare(entries, silently, this.#heardMeanwhile);
+    } finally {
+      this.#looks -= 1;
+      if (this.#looks === 0) this.#heardMeanwhile = null;
+    }
+  }
+
+  /**
+   * Brings the view of the other nodes in line with the entries, but for the users of whom a signal has spoken since: that is newer.
+   * This node knows its own users better than the set, and takes out of it what is left of those who have gone.
+   */
+  #compare(entries: PresenceEntry[], silently: boolean, heard: ReadonlySet<string>): void {
+    const { signs, sets } = this.#deps;
+    const own = signs.nodeId;
+    if (this.#reading !== signs.readings) {
+      this.#reading = signs.readings;
+      this.#users.countMissed((node, userId) => node !== own && signs.isListed(node) && !heard.has(userId));
+    }
+    const leftOver: string[] = [];
+    for (const entry of entries) {
+      const { node, userId, username } = entry;
+      if (node === own) {
+        if (this.#users.nameOn(own, userId) !== username) leftOver.push(formatEntry(entry));
+      } else if (signs.isAlive(node) && !heard.has(userId)) {
+        if (silently) this.#users.add(node, { userId, username });
+        else this.#note(node, { userId, username });
       }
-      return;
+    }
+    for (const { node, userId } of this.#users.missedIn(MISSED_LOOKS)) this.#forget(node, userId, false);
+    for (let from = 0; from < leftOver.length; from += MAX_MANY) {
+      sets.removeMany(this.#key, leftOver.slice(from, from + MAX_MANY)).catch(this.#failed);
     }
   }
 
-  /** Brings the view of the other nodes in line with the entries; this node knows its own users better than the set. */
-  #compare(entries: Entry[], silently: boolean): void {
-    const own = this.#deps.signs.nodeId;
-    for (const view of this.#viewByUser.values()) {
-      for (const [node, missed] of view.missedByNode) if (node !== own) view.missedByNode.set(node, missed + 1);
-    }
-    for (const { node, userId, username } of entries) {
-      if (silently && !this.#viewByUser.has(userId)) {
-        this.#viewByUser.set(userId, { username, missedByNode: new Map([[node, 0]]) });
-      } else {
-        this.#note(node, { userId, username });
-      }
-    }
-    for (const [userId, view] of [...this.#viewByUser]) {
-      for (const [node, missed] of [...view.missedByNode]) if (missed >= MISSED_LOOKS) this.#forget(node, userId);
-    }
-  }
-
-  #add(user: PresentUser): void {
-    this.#deps.sets.add(this.#key, this.#entry(user), BOUNDS.presenceMs).catch(this.#failed);
-  }
-
-  #entry(user: PresentUser): string {
-    return JSON.stringify([this.#deps.signs.nodeId, user.userId, user.username]);
+  #entry({ userId, username }: PresentUser): string {
+    return formatEntry({ node: this.#deps.signs.nodeId, userId, username });
   }
 
   /** Presence on this node goes on without the shared set, and the next renewal puts it right. */
   readonly #failed = (error: unknown): void => {
     this.#deps.logger.debug({ err: error }, 'presence is known of this node only');
+    this.isUnsaved = true;
+    this.#deps.onUnsaved();
   };
-}
-
-type Entry = PresentUser & { node: string };
-
-function parseEntry(text: string): Entry | null {
-  const parsed: unknown = JSON.parse(text);
-  if (!Array.isArray(parsed)) return null;
-  const [node, userId, username] = parsed as unknown[];
-  if (typeof node !== 'string' || typeof userId !== 'string' || typeof username !== 'string') return null;
-  return { node, userId, username };
 }

@@ -1,18 +1,17 @@
 // What nodes tell each other about a room beside the log: who is there and who is typing. One pub-sub channel a room, so a node
 // hears only of rooms that it has. Signals may be lost; presence heals by renewal, typing by expiry.
 import { z } from 'zod';
+import type { PresentUser } from '../../schemas/presence.ts';
 
 export type RoomSignalKind = 'present' | 'absent' | 'typing' | 'stopped';
-export type RoomSignal = { node: string; kind: RoomSignalKind; userId: string; username: string };
+/** What the node says of all these users together; at most BOUNDS.presenceBatch of them. */
+export type RoomSignal = { node: string; kind: RoomSignalKind; users: readonly PresentUser[] };
 
 const RoomSignalSchema = z.object({
   node: z.string(),
   kind: z.enum(['present', 'absent', 'typing', 'stopped']),
-  userId: z.string(),
-  username: z.string(),
+  users: z.array(z.object({ userId: z.string(), username: z.string() })),
 });
-
-export const NODES_CHANNEL = 'nodes';
 
 export function channelOfRoom(roomId: string): string {
   return `room:${roomId}`;

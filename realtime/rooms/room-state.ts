@@ -1,6 +1,5 @@
 // What a node knows of one room: a snapshot with every later event folded in. Stale state and events make fresh state; this is
 // the only place where they do on this node.
-import { subjectOf } from '../../schemas/commands.ts';
 import type { ChatEvent } from '../../schemas/generated/events.ts';
 import { LIMITS } from '../../schemas/limits.ts';
 import { SERVER_FRAMES } from '../../schemas/wire.ts';
@@ -8,6 +7,7 @@ import { BOUNDS } from '../bounds.ts';
 import { type EncodedFrame, encodeFrame, encodeFrameJson } from '../frames/encoded-frame.ts';
 import { FrameRing, type RingBounds } from '../frames/frame-ring.ts';
 import { messageToFrame, toFrame } from '../frames/to-frame.ts';
+import { membershipChange } from './membership.ts';
 import type { RoomChange, RoomSnapshot } from './room-source.ts';
 
 /** What a change does to the sockets of the room: its frame, and whose sockets may hear nothing after it. */
@@ -59,11 +59,11 @@ export class RoomState {
   }
 
   #applyMembership(event: ChatEvent): string | null {
-    if (event.type === 'RoomCreated') this.#members.add(subjectOf(event.metadata).userId);
-    if (event.type === 'MemberJoined') this.#members.add(event.userId);
-    if (event.type !== 'MemberLeft') return null;
-    this.#members.delete(event.userId);
-    return event.userId;
+    const change = membershipChange(event);
+    if (change === null) return null;
+    if (change.isMember) this.#members.add(change.userId);
+    else this.#members.delete(change.userId);
+    return change.isMember ? null : change.userId;
   }
 }
 

@@ -2,15 +2,16 @@
 // channel on which other nodes tell the same.
 import type { ExpiringSets } from '../../platform/expiring-sets.ts';
 import type { PubSub } from '../../platform/pub-sub.ts';
-import type { Rejection, RejectionCode } from '../../schemas/rejections.ts';
-import { reject } from '../../schemas/rejections.ts';
+import type { PresentUser } from '../../schemas/presence.ts';
+import { isRejection, type Rejection, type RejectionCode, reject } from '../../schemas/rejections.ts';
 import { SERVER_FRAMES, type ServerFrameName } from '../../schemas/wire.ts';
 import { BOUNDS } from '../bounds.ts';
 import { encodeFrame } from '../frames/encoded-frame.ts';
 import type { NodeSigns } from './node-signs.ts';
 import type { Joined, Participant } from './participant.ts';
+import { PresenceFrames } from './presence-frames.ts';
 import { RoomFeed, type RoomFeedDeps } from './room-feed.ts';
-import { type PresentUser, RoomPresence } from './room-presence.ts';
+import { RoomPresence } from './room-presence.ts';
 import { channelOfRoom, formatSignal, parseSignal, type RoomSignalKind } from './room-signals.ts';
 import { RoomTyping } from './room-typing.ts';
 
@@ -18,6 +19,8 @@ export type RoomDeps = Omit<RoomFeedDeps, 'onUser' | 'onFailed'> & {
   sets: ExpiringSets;
   pubSub: PubSub;
   signs: NodeSigns;
+  /** The shared set does not have what it should: presence is to be renewed soon. */
+  onUnsaved: () => void;
   onFailed: (room: Room, code: RejectionCode) => void;
 };
 
@@ -25,32 +28,37 @@ export class Room {
   readonly feed: RoomFeed;
   readonly #deps: RoomDeps;
   readonly #presence: RoomPresence;
+  readonly #frames: PresenceFrames;
   readonly #typing: RoomTyping;
   #opened: Promise<Rejection | null> | undefined;
   #unsubscribe: (() => void) | undefined;
   #joining = 0;
-  #renewAt: number;
   #emptySince: number;
   #isClosed = false;
 
   constructor(room: { roomId: string; partition: number }, deps: RoomDeps) {
     this.#deps = deps;
     this.#emptySince = deps.now();
-    this.#renewAt = deps.now() + BOUNDS.presenceRenewMs;
     this.feed = new RoomFeed(room, {
       ...deps,
       onUser: (user, isHere) => this.#onUser(user, isHere),
       onFailed: (code) => deps.onFailed(this, code),
     });
-    const tell = (kind: RoomSignalKind, user: PresentUser): void => this.#tell(kind, user);
     this.#presence = new RoomPresence(room.roomId, {
       ...deps,
-      tell,
-      onChange: (user, isPresent) => this.#show(isPresent ? SERVER_FRAMES.userJoined : SERVER_FRAMES.userLeft, user),
+      tell: (kind, users) => this.#tell(kind, users),
+      onChange: (user, isPresent, isOld) => this.#onPresent(user, isPresent, isOld),
+    });
+    this.#frames = new PresenceFrames({
+      roomId: room.roomId,
+      present: this.#presence,
+      now: deps.now,
+      isLive: (session) => this.feed.isLive(session),
+      sendToLive: (frame, isMeant) => this.feed.sendToLive(frame, isMeant),
     });
     this.#typing = new RoomTyping({
       ...deps,
-      tell,
+      tell: (kind, user) => void this.#tell(kind, [user]),
       show: (user, isTyping) => this.#show(isTyping ? SERVER_FRAMES.typing : SERVER_FRAMES.stopTyping, user),
     });
   }
@@ -64,7 +72,9 @@ export class Room {
   async join(session: Participant, after: number | undefined): Promise<Joined | Rejection> {
     this.#joining += 1;
     try {
-      return (await this.opened()) ?? (await this.feed.join(session, after));
+      const joined = (await this.opened()) ?? (await this.feed.join(session, after));
+      if (!isRejection(joined)) this.#frames.joined(session);
+      return joined;
     } finally {
       this.#joining -= 1;
       this.#emptySince = this.#deps.now();
@@ -88,17 +98,23 @@ export class Room {
     return this.feed.sessionCount === 0 && this.#joining === 0;
   }
 
-  /** Whether nobody has been here for so long that the room can be forgotten. */
+  /** Whether nobody has been here for so long that the room can be forgotten, and the shared set knows that. */
   isAbandoned(now: number): boolean {
-    return this.isEmpty && now - this.#emptySince >= BOUNDS.emptyRoomMs;
+    return this.isEmpty && !this.#presence.isUnsaved && now - this.#emptySince >= BOUNDS.emptyRoomMs;
   }
 
-  tick(now: number, deadNodes: readonly string[]): void {
+  tick(deadNodes: readonly string[]): void {
     this.#typing.expire();
     for (const node of deadNodes) this.#presence.nodeDied(node);
-    if (now < this.#renewAt) return;
-    this.#renewAt = now + BOUNDS.presenceRenewMs;
-    void this.#presence.renew();
+    this.#frames.tick();
+  }
+
+  restorePresence(): Promise<void> {
+    return this.#presence.restore();
+  }
+
+  renewPresence(): Promise<void> {
+    return this.#presence.renew();
   }
 
   close(): void {
@@ -130,16 +146,25 @@ export class Room {
       this.#presence.arrive(user);
     } else {
       this.#typing.stop(user);
-      this.#presence.depart(user);
+      this.#presence.depart(user.userId);
     }
   }
 
-  #tell(kind: RoomSignalKind, { userId, username }: PresentUser): void {
+  #onPresent(user: PresentUser, isPresent: boolean, isOld: boolean): void {
+    if (isPresent) this.#frames.came(user);
+    else this.#frames.went(user, isOld);
+    if (!this.#frames.isLarge) this.#show(isPresent ? SERVER_FRAMES.userJoined : SERVER_FRAMES.userLeft, user);
+  }
+
+  async #tell(kind: RoomSignalKind, users: readonly PresentUser[]): Promise<void> {
+    if (users.length === 0) return;
     const { pubSub, signs, logger } = this.#deps;
-    const text = formatSignal({ node: signs.nodeId, kind, userId, username });
-    pubSub.publish(channelOfRoom(this.feed.roomId), text).catch((error: unknown) => {
+    const named = users.map(({ userId, username }) => ({ userId, username }));
+    try {
+      await pubSub.publish(channelOfRoom(this.feed.roomId), formatSignal({ node: signs.nodeId, kind, users: named }));
+    } catch (error) {
       logger.debug({ err: error }, 'other nodes could not be told');
-    });
+    }
   }
 
   #hear(text: string): void {
@@ -150,11 +175,11 @@ export class Room {
     switch (signal.kind) {
       case 'present':
       case 'absent':
-        this.#presence.hear(signal.node, signal, signal.kind === 'present');
+        this.#presence.hear(signal.node, signal.users, signal.kind === 'present');
         break;
       case 'typing':
       case 'stopped':
-        this.#typing.hear(signal, signal.kind === 'typing');
+        this.#typing.hear(signal.users, signal.kind === 'typing');
         break;
     }
   }

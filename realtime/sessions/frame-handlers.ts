@@ -35,14 +35,14 @@ export function handlerOf(event: string): Handler | undefined {
   return Object.hasOwn(HANDLERS, event) ? HANDLERS[event as ClientFrameName] : undefined;
 }
 
-/** A fresh token of the same user keeps the socket open beyond the old one's end. */
+/** A fresh token of the same user keeps the socket open beyond the old one's end. Refused ones change nothing. */
 function renewToken(session: Session, data: unknown, deps: SessionDeps): Outcome<typeof CLIENT_FRAMES.auth> {
   const frame = parseRequest(AuthFrame, data);
   if (isRejection(frame)) return frame;
   const identity = deps.verifier.verify(frame.token);
   if (isTokenFault(identity)) return reject(identity.fault);
-  if (identity.userId !== session.userId) return reject('token_invalid', 'the token is of another user');
-  session.identity = identity;
+  if (identity.userId !== session.userId) return reject('token_of_another_user');
+  session.renew(identity);
   return { userId: identity.userId, username: identity.username };
 }
 

@@ -20,12 +20,14 @@ import type { Hub } from '../hub.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
 import type { Joined, Participant } from '../rooms/participant.ts';
 import { handlerOf } from './frame-handlers.ts';
+import type { TokenClock } from './token-clock.ts';
 import type { Reply, Transport } from './transport.ts';
 
 export type SessionDeps = {
   hub: Hub;
   commands: CommandPort;
   verifier: TokenVerifier;
+  tokenClock: TokenClock;
   ids: Ids;
   now: () => number;
   /** Shared with the REST API: a user's writes. */
@@ -38,24 +40,32 @@ export type SessionDeps = {
 
 type Waiting = { event: string; data: unknown; reply: Reply | null };
 
+const NOTHING_SUBMITTED: Promise<void> = Promise.resolve();
+/** Shared by all sessions, so never written to. */
+const NOBODY_WAITS: Waiting[] = [];
+
 export class Session implements Participant {
-  /** Replaced by a fresher token of the same user. */
-  identity: Identity;
+  #identity: Identity;
   readonly transport: Transport;
   readonly #deps: SessionDeps;
   readonly #rooms = new Set<string>();
-  readonly #lastByRoom = new Map<string, Promise<unknown>>();
-  #lastSubmitted: Promise<void> = Promise.resolve();
+  /** Only while something waits: most sockets are idle, and an empty map is not small. */
+  #lastByRoom: Map<string, Promise<unknown>> | null = null;
+  #lastSubmitted = NOTHING_SUBMITTED;
   #inFlight = 0;
-  #waiting: Waiting[] = [];
+  #waiting: Waiting[] = NOBODY_WAITS;
   #badFrames = 0;
   #badSince = 0;
   #isOpen = true;
 
   constructor(identity: Identity, transport: Transport, deps: SessionDeps) {
-    this.identity = identity;
+    this.#identity = identity;
     this.transport = transport;
     this.#deps = deps;
+  }
+
+  get identity(): Identity {
+    return this.#identity;
   }
 
   get userId(): string {
@@ -66,8 +76,9 @@ export class Session implements Participant {
     return this.identity.username;
   }
 
-  get inFlight(): number {
-    return this.#inFlight;
+  /** Whether frames of the client still wait for their answer. */
+  get isBusy(): boolean {
+    return this.#inFlight > 0;
   }
 
   isOpen(): boolean {
@@ -76,6 +87,14 @@ export class Session implements Participant {
 
   greet(): void {
     this.transport.send(encodeFrame(SERVER_FRAMES.ready, { userId: this.userId, username: this.username }));
+    this.#deps.tokenClock.add(this);
+  }
+
+  /** A fresh token of the same user came: its rights and its end count from now on. */
+  renew(identity: Identity): void {
+    this.#deps.tokenClock.remove(this);
+    this.#identity = identity;
+    this.#deps.tokenClock.add(this);
   }
 
   /** Without `reply` a success is silent and a refusal is an error frame. */
@@ -86,6 +105,7 @@ export class Session implements Participant {
       void this.#handle(event, data, reply);
     } else if (this.#waiting.length < BOUNDS.waitingFrames) {
       this.transport.pauseReading();
+      if (this.#waiting === NOBODY_WAITS) this.#waiting = [];
       this.#waiting.push({ event, data, reply });
     } else {
       this.#answer(event, reject('busy'), reply);
@@ -104,7 +124,8 @@ export class Session implements Participant {
   end(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    this.#waiting = [];
+    this.#deps.tokenClock.remove(this);
+    this.#waiting = NOBODY_WAITS;
     for (const roomId of this.#rooms) this.#deps.hub.leave(this, roomId);
     this.#rooms.clear();
   }
@@ -154,13 +175,16 @@ export class Session implements Participant {
 
   /** Runs the task after the earlier ones of the same room. */
   async inRoomOrder<Value>(roomId: string, task: () => Promise<Value>): Promise<Value> {
-    const before = this.#lastByRoom.get(roomId);
+    this.#lastByRoom ??= new Map();
+    const lastByRoom = this.#lastByRoom;
+    const before = lastByRoom.get(roomId);
     const run = before ? before.then(task, task) : task();
-    this.#lastByRoom.set(roomId, run);
+    lastByRoom.set(roomId, run);
     try {
       return await run;
     } finally {
-      if (this.#lastByRoom.get(roomId) === run) this.#lastByRoom.delete(roomId);
+      if (lastByRoom.get(roomId) === run) lastByRoom.delete(roomId);
+      if (lastByRoom.size === 0 && this.#lastByRoom === lastByRoom) this.#lastByRoom = null;
     }
   }
 
@@ -202,7 +226,9 @@ export class Session implements Participant {
     // In portions: taking one at a time off the front of a long list would cost its length each time.
     if (free < LIMITS.framesInFlightPerSocket / 2 && this.#waiting.length > free) return;
     for (const { event, data, reply } of this.#waiting.splice(0, free)) void this.#handle(event, data, reply);
-    if (this.#waiting.length === 0) this.transport.resumeReading();
+    if (this.#waiting.length > 0) return;
+    this.#waiting = NOBODY_WAITS;
+    this.transport.resumeReading();
   }
 
   #countBadFrame(): void {
@@ -216,7 +242,15 @@ export class Session implements Participant {
   }
 }
 
-const BAD_FRAME_CODES: ReadonlySet<string> = new Set(['unknown_event', 'invalid_request']);
+const BAD_FRAME_CODES: ReadonlySet<string> = new Set([
+  'unknown_event',
+  'invalid_request',
+  // Of an auth frame on an open session; without one they close the socket.
+  'token_missing',
+  'token_invalid',
+  'token_expired',
+  'token_of_another_user',
+]);
 
 export function rejectionToError(rejection: Rejection): Refusal {
   const { rejected, detail, retryAfterMs } = rejection;

@@ -8,6 +8,7 @@ import { REJECTIONS, type RejectionCode } from '../../schemas/rejections.ts';
 import { CLIENT_FRAMES } from '../../schemas/wire.ts';
 import { BOUNDS } from '../bounds.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
+import { type DrainDeps, drain, untilGone } from './drain.ts';
 import { Session, type SessionDeps } from './session.ts';
 import { SocketIoTransport } from './socket-io-transport.ts';
 import type { Answer, Reply } from './transport.ts';
@@ -18,6 +19,7 @@ export type SocketIoGatewayDeps = SessionDeps & {
   path: string;
   /** Origins that browsers may connect from; `*` allows all. Comma-separated. */
   frontendUrl: string;
+  draining: DrainDeps;
   otherSockets: () => number;
   maxSockets: number;
 };
@@ -29,12 +31,10 @@ const ROOM_ID_EVENTS: ReadonlySet<string> = new Set([
   CLIENT_FRAMES.stopTyping,
 ]);
 
-type Connection = { transport: SocketIoTransport; session: Session };
-
 export class SocketIoGateway {
   readonly #deps: SocketIoGatewayDeps;
   readonly #io: Server;
-  readonly #connections = new Set<Connection>();
+  readonly #sessions = new Set<Session>();
   #isAttached = false;
   #isDraining = false;
 
@@ -65,7 +65,7 @@ export class SocketIoGateway {
   }
 
   get socketCount(): number {
-    return this.#connections.size;
+    return this.#sessions.size;
   }
 
   attach(server: HttpServer): void {
@@ -73,19 +73,15 @@ export class SocketIoGateway {
     this.#io.attach(server);
   }
 
-  /** Once a second: tokens may have run out. */
-  tick(): void {
-    const now = this.#deps.now();
-    for (const { session, transport } of this.#connections) {
-      if (now >= session.identity.expiresAt) transport.close('tokenExpired');
-    }
-  }
-
+  /** Takes no new sockets and sends all away: see drain.ts. */
   async stop(): Promise<void> {
     this.#isDraining = true;
-    for (const { transport } of [...this.#connections]) transport.close('draining');
+    await drain([...this.#sessions], this.#deps.draining);
+    // A client that polls takes its last words with its next poll; the engine would throw them away.
+    const { engine } = this.#io;
+    if (this.#isAttached) await untilGone({ size: () => engine.clientsCount }, this.#deps.draining);
     // Not io.close(), which would close the HTTP server as well; that is its owner's.
-    if (this.#isAttached) this.#io.engine.close();
+    if (this.#isAttached) engine.close();
   }
 
   #isFull(): boolean {
@@ -99,12 +95,11 @@ export class SocketIoGateway {
       metrics: this.#deps.metrics,
       onClosed: () => {
         session.end();
-        this.#connections.delete(connection);
+        this.#sessions.delete(session);
       },
     });
     const session = new Session(socket.data as Identity, transport, this.#deps);
-    const connection = { transport, session };
-    this.#connections.add(connection);
+    this.#sessions.add(session);
     socket.on('disconnect', () => transport.closedByPeer());
     socket.onAny((event: string, ...args: unknown[]) => receive(session, event, args));
     session.greet();

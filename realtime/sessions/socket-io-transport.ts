@@ -45,7 +45,7 @@ export class SocketIoTransport implements Transport {
   resumeReading(): void {}
 
   /** socket.io knows no close codes: an error frame says the same before the connection ends. */
-  close(name: CloseName): void {
+  close(name: CloseName, afterMs: number = CLOSE_CODES[name].afterMs): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#deps.metrics.closed(name);
@@ -54,7 +54,7 @@ export class SocketIoTransport implements Transport {
       // What waits is thrown away: a client that does not read would keep it, and the connection, for ever.
       socket.conn.close(true);
     } else {
-      const { code, reason, reconnect, afterMs } = CLOSE_CODES[name];
+      const { code, reason, reconnect } = CLOSE_CODES[name];
       const data = { code: name, message: reason, closeCode: code, reconnect, afterMs, event: null };
       const { text, options } = toSocketIoPacket(encodeFrame(SERVER_FRAMES.error, data));
       socket.conn.write(text, options);

@@ -1,7 +1,6 @@
 // Streams of Server-Sent Events on the ports of this node: their bound, pings on a wheel, expiry, draining.
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Identity } from '../../platform/auth.ts';
 import type { Logger } from '../../platform/logger.ts';
 import type { RateLimit } from '../../platform/rate-limit.ts';
@@ -9,18 +8,23 @@ import { type Rejection, reject } from '../../schemas/rejections.ts';
 import { BOUNDS } from '../bounds.ts';
 import type { Hub } from '../hub.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
+import type { Backlog } from './backlog.ts';
+import { type DrainDeps, drain, untilGone } from './drain.ts';
 import { SseStream } from './sse-stream.ts';
+import type { TokenClock } from './token-clock.ts';
 import type { TurnQueue } from './turn-queue.ts';
 
 export type SseGatewayDeps = {
   hub: Hub;
   turns: TurnQueue;
+  backlog: Backlog;
   metrics: RealtimeMetrics;
   logger: Logger;
   joinLimit: RateLimit;
+  tokenClock: TokenClock;
   now: () => number;
-  /** From 0 to 1, to spread when clients come back. */
-  random: () => number;
+  /** Its `random` also spreads when clients come back that are not told to. */
+  draining: DrainDeps;
   /** Sockets there are beside the streams; they count for the same bound. */
   otherSockets: () => number;
   /** One more is refused with busy. */
@@ -39,7 +43,6 @@ export type StreamRequest = {
 const TICK_MS = 1_000;
 const WHEEL_SPOKES = BOUNDS.pingEveryMs / TICK_MS;
 const RETRY_AFTER_MS = 2_000;
-const DRAIN_LOOK_MS = 10;
 
 export class SseGateway {
   readonly #deps: SseGatewayDeps;
@@ -70,20 +73,20 @@ export class SseGateway {
   /** Once a second. */
   tick(): void {
     const now = this.#deps.now();
-    for (const streams of this.#wheel) {
-      for (const { identity, transport } of streams) if (now >= identity.expiresAt) transport.close('tokenExpired');
-    }
     for (const { transport } of this.#wheel[this.#spoke] ?? []) transport.checkAlive();
     this.#spoke = (this.#spoke + 1) % WHEEL_SPOKES;
     for (const [socket, cutAt] of this.#lingering) if (now >= cutAt) socket.destroy();
   }
 
-  /** Takes no new streams, ends every one with `draining`, and cuts those whose clients do not read the end. Safe to call twice. */
+  /** Takes no new streams, ends all (see drain.ts), and cuts those whose clients do not read the end. Safe to call twice. */
   async stop(): Promise<void> {
     this.#isDraining = true;
-    const deadline = Date.now() + BOUNDS.drainMs;
-    for (const { transport } of this.#wheel.flatMap((spoke) => [...spoke])) transport.close('draining');
-    while (this.#lingering.size > 0 && Date.now() < deadline) await pause(DRAIN_LOOK_MS);
+    const { draining } = this.#deps;
+    await drain(
+      this.#wheel.flatMap((spoke) => [...spoke]),
+      draining,
+    );
+    await untilGone({ size: () => this.#lingering.size }, draining);
     for (const socket of this.#lingering.keys()) socket.destroy();
   }
 
@@ -98,7 +101,7 @@ export class SseGateway {
     if (this.#isDraining || this.#count + this.#deps.otherSockets() >= this.#deps.maxSockets) {
       return { ...reject('busy', 'this node takes no more sockets'), retryAfterMs: RETRY_AFTER_MS };
     }
-    const { now, random } = this.#deps;
+    const { now, draining } = this.#deps;
     const spoke = this.#wheel[this.#nextSpoke];
     this.#nextSpoke = (this.#nextSpoke + 1) % WHEEL_SPOKES;
     this.#count += 1;
@@ -106,7 +109,7 @@ export class SseGateway {
       ...this.#deps,
       response,
       socket,
-      retryMs: BOUNDS.streamRetryMs + Math.floor(random() * BOUNDS.streamRetrySpreadMs),
+      retryMs: BOUNDS.streamRetryMs + Math.floor(draining.random() * BOUNDS.streamRetrySpreadMs),
       onEnded: () => {
         this.#count -= 1;
         spoke?.delete(stream);

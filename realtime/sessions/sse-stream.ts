@@ -8,10 +8,12 @@ import type { Hub } from '../hub.ts';
 import type { Participant } from '../rooms/participant.ts';
 import { rejectionToError } from './session.ts';
 import { SseTransport, type SseTransportDeps } from './sse-transport.ts';
+import type { TokenClock } from './token-clock.ts';
 
 export type SseStreamDeps = Omit<SseTransportDeps, 'greeting' | 'onBegun' | 'onClosed'> & {
   hub: Hub;
   logger: Logger;
+  tokenClock: TokenClock;
   /** Called once, when the stream has ended. */
   onEnded: () => void;
 };
@@ -31,9 +33,14 @@ export class SseStream implements Participant {
     this.transport = new SseTransport({
       ...deps,
       greeting: encodeFrame(SERVER_FRAMES.ready, { userId: this.userId, username: this.username }),
-      onBegun: () => this.#begun.resolve(null),
+      onBegun: () => this.#onBegun(),
       onClosed: () => this.#end(),
     });
+  }
+
+  /** A client of a stream says nothing, so nothing of it waits for an answer. */
+  get isBusy(): boolean {
+    return false;
   }
 
   get userId(): string {
@@ -90,8 +97,14 @@ export class SseStream implements Participant {
     }
   }
 
+  #onBegun(): void {
+    this.#begun.resolve(null);
+    this.#deps.tokenClock.add(this);
+  }
+
   #end(): void {
     this.#isOpen = false;
+    this.#deps.tokenClock.remove(this);
     this.#deps.hub.leave(this, this.#roomId);
     this.#deps.onEnded();
   }

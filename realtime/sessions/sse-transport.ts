@@ -12,7 +12,8 @@ import { BOUNDS } from '../bounds.ts';
 import { type EncodedFrame, encodeFrame, type FrameBatch } from '../frames/encoded-frame.ts';
 import { batchToSseBytes, retryToSseBytes, SSE_PING, toSseBytes } from '../frames/sse-bytes.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
-import { Outbox } from './outbox.ts';
+import type { Backlog } from './backlog.ts';
+import { Outbox, type OutboxOwner } from './outbox.ts';
 import type { Transport } from './transport.ts';
 import type { TurnQueue } from './turn-queue.ts';
 
@@ -22,6 +23,7 @@ export type SseTransportDeps = {
   /** The TCP socket of the response. */
   socket: Socket;
   turns: TurnQueue;
+  backlog: Backlog;
   metrics: RealtimeMetrics;
   /** The first event of the stream. */
   greeting: EncodedFrame;
@@ -41,7 +43,7 @@ const HEADERS = {
   Connection: 'close',
 };
 
-export class SseTransport implements Transport {
+export class SseTransport implements Transport, OutboxOwner {
   readonly kind = 'sse';
   readonly #deps: SseTransportDeps;
   readonly #outbox: Outbox;
@@ -50,11 +52,15 @@ export class SseTransport implements Transport {
 
   constructor(deps: SseTransportDeps) {
     this.#deps = deps;
-    this.#outbox = new Outbox({
-      ...deps,
-      onOverflow: () => this.close('slowConsumer'),
-      onWritten: (bytes) => deps.metrics.written(bytes),
-    });
+    this.#outbox = new Outbox(deps.socket, this, deps);
+  }
+
+  overflowed(): void {
+    this.close('slowConsumer');
+  }
+
+  mayWrite(): boolean {
+    return true;
   }
 
   get hasBegun(): boolean {
@@ -95,7 +101,7 @@ export class SseTransport implements Transport {
   resumeReading(): void {}
 
   /** There are no close codes: an error event says the same before the stream ends. */
-  close(name: CloseName): void {
+  close(name: CloseName, afterMs: number = CLOSE_CODES[name].afterMs): void {
     if (this.#isClosed) return;
     this.#deps.metrics.closed(name);
     if (name === 'slowConsumer') {
@@ -106,9 +112,11 @@ export class SseTransport implements Transport {
       this.#deps.onClosed();
       return;
     }
-    const { code, reason, reconnect, afterMs } = CLOSE_CODES[name];
+    const { code, reason, reconnect } = CLOSE_CODES[name];
     const data = { code: name, message: reason, closeCode: code, reconnect, afterMs, event: null };
     this.send(encodeFrame(SERVER_FRAMES.error, data));
+    // Browsers come back by themselves: this tells them when.
+    if (name === 'draining') this.#outbox.push(retryToSseBytes(afterMs));
     this.end();
   }
 

@@ -16,8 +16,8 @@ export type Transport = {
   /** Stops taking frames from the client, as far as the transport can; what it has read already still arrives. */
   pauseReading(): void;
   resumeReading(): void;
-  /** Sends what is waiting and closes with that code. */
-  close(name: CloseName): void;
+  /** Sends what is waiting and closes with that code; `afterMs`: the wait that the client was told, instead of the table's. */
+  close(name: CloseName, afterMs?: number): void;
   /** Whether it has been silent for too long; asks it for a sign of life. Only a transport without heartbeats of its own does. */
   checkAlive(): void;
 };

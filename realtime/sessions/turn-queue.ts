@@ -5,22 +5,46 @@
  * at once, and what came together leaves together.
  *
  * Under load a turn brings only a few frames a socket, and flushing them at once would fill the node's time with writes. So after a
- * flush the queue rests for as long as that flush took, at most MAX_REST_MS: writing never takes more than half of the time, a
- * message in a quiet room waits for nothing, and the rest grows only as far as there is much to write.
+ * flush the queue rests for as long as that flush took, at most BOUNDS.flushRestMs: writing never takes more than half of the time, a
+ * message in a quiet room waits for nothing, and the rest grows only as far as there is much to write. What has gathered ends the rest
+ * early when it is more than BOUNDS.flushBytes.
  *
  * Rooms go first: they join their frames once and hand the piece to their sockets; then each socket writes what it has.
  */
+import { BOUNDS } from '../bounds.ts';
 
 export type Flushable = { flush(): void };
 
-const MAX_REST_MS = 5;
+/** What the queue goes by; tests bring their own. `soon` runs the task after this turn's input, `later` after that many ms. */
+export type TurnTime = {
+  nowMs(): number;
+  soon(task: () => void): void;
+  later(task: () => void, ms: number): { cancel(): void };
+};
+
+const EVENT_LOOP: TurnTime = {
+  nowMs: () => performance.now(),
+  soon: (task) => void setImmediate(task),
+  later: (task, ms) => {
+    const timer = setTimeout(task, ms);
+    return { cancel: () => clearTimeout(timer) };
+  },
+};
 
 export class TurnQueue {
+  readonly #time: TurnTime;
   #rooms: Flushable[] = [];
   #sockets: Flushable[] = [];
-  #scheduled = false;
-  /** By performance.now(): before it no flush begins. */
+  #bytes = 0;
+  #isScheduled = false;
+  /** The flush that waits for the rest to end, if it does. */
+  #resting: { cancel(): void } | null = null;
+  /** Before it no flush begins. */
   #restsUntil = 0;
+
+  constructor(time: TurnTime = EVENT_LOOP) {
+    this.#time = time;
+  }
 
   /** Called once by a room until it has been flushed. */
   addRoom(room: Flushable): void {
@@ -34,25 +58,36 @@ export class TurnQueue {
     this.#schedule();
   }
 
+  /** That many bytes more wait in a room or socket that has been added. */
+  grew(bytes: number): void {
+    this.#bytes += bytes;
+    if (this.#bytes <= BOUNDS.flushBytes || this.#resting === null) return;
+    this.#resting.cancel();
+    this.#resting = null;
+    this.#time.soon(() => this.flush());
+  }
+
   flush(): void {
-    this.#scheduled = false;
-    const begun = performance.now();
+    this.#isScheduled = false;
+    this.#resting = null;
+    const begun = this.#time.nowMs();
     const rooms = this.#rooms;
     this.#rooms = [];
     for (const room of rooms) room.flush();
     const sockets = this.#sockets;
     this.#sockets = [];
+    this.#bytes = 0;
     for (const socket of sockets) socket.flush();
-    const ended = performance.now();
-    this.#restsUntil = ended + Math.min(ended - begun, MAX_REST_MS);
+    const ended = this.#time.nowMs();
+    this.#restsUntil = ended + Math.min(ended - begun, BOUNDS.flushRestMs);
   }
 
   #schedule(): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    const restMs = this.#restsUntil - performance.now();
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    const restMs = this.#restsUntil - this.#time.nowMs();
     // Timers are no finer than a millisecond: a shorter rest would become a longer one.
-    if (restMs < 1) setImmediate(() => this.flush());
-    else setTimeout(() => this.flush(), restMs);
+    if (restMs < 1) this.#time.soon(() => this.flush());
+    else this.#resting = this.#time.later(() => this.flush(), restMs);
   }
 }

@@ -1,5 +1,6 @@
 // One WebSocket from its upgrade on: first without an identity, which allows nothing but an auth frame, then a session.
-import type { RawData, WebSocket } from 'ws';
+import type { Socket } from 'node:net';
+import { type RawData, WebSocket } from 'ws';
 import { type Identity, isTokenFault, type TokenFault } from '../../platform/auth.ts';
 import { LIMITS } from '../../schemas/limits.ts';
 import { isRejection, type Rejection, reject } from '../../schemas/rejections.ts';
@@ -9,66 +10,92 @@ import { BOUNDS } from '../bounds.ts';
 import { encodeFrame } from '../frames/encoded-frame.ts';
 import { parseFrame } from './parse-frame.ts';
 import { rejectionToError, Session, type SessionDeps } from './session.ts';
-import { WsTransport, type WsTransportDeps } from './ws-transport.ts';
+import { closeNameOfFault } from './ws-faults.ts';
+import { WsTransport, type WsTransportNode, type WsTransportOwner } from './ws-transport.ts';
 
-export type WsConnectionDeps = Omit<WsTransportDeps, 'onClosed'> &
+/** What all connections of the node share: each of many thousand idle ones should hold next to nothing of its own. */
+export type WsConnectionNode = WsTransportNode &
   SessionDeps & {
     onAuthenticated: (connection: WsConnection) => void;
     onClosed: (connection: WsConnection) => void;
+    /** The TCP connection has gone too. */
+    onGone: (connection: WsConnection) => void;
   };
 
-export class WsConnection {
+/** A WebSocket that knows its connection, so that listeners can be the same functions for all sockets. */
+export class ConnectedWebSocket extends WebSocket {
+  connection: WsConnection | null = null;
+}
+
+export class WsConnection implements WsTransportOwner {
   readonly transport: WsTransport;
-  readonly #deps: WsConnectionDeps;
+  readonly ws: ConnectedWebSocket;
+  /** Which of the wheel's spokes it hangs on. */
+  readonly spoke: number;
+  readonly #node: WsConnectionNode;
   readonly #authenticateBefore: number;
   #session: Session | null = null;
   #earlyFrames = 0;
   #isClosed = false;
 
-  /** `authentication`: what a token in the handshake said, or null where there was none. */
-  constructor(authentication: Identity | TokenFault | null, deps: WsConnectionDeps) {
-    this.#deps = deps;
-    this.#authenticateBefore = deps.now() + LIMITS.authenticationMs;
-    this.transport = new WsTransport({ ...deps, onClosed: () => this.#end() });
-    this.#listen(deps.ws);
-    if (authentication) this.#authenticate(authentication);
+  constructor(ws: ConnectedWebSocket, socket: Socket, spoke: number, node: WsConnectionNode) {
+    this.ws = ws;
+    this.spoke = spoke;
+    this.#node = node;
+    this.#authenticateBefore = node.now() + LIMITS.authenticationMs;
+    this.transport = new WsTransport(ws, socket, this, node);
+    ws.connection = this;
+    ws.on('message', onMessage);
+    ws.on('ping', onControl);
+    ws.on('pong', onControl);
+    ws.on('close', onClose);
+    ws.on('error', onError);
   }
 
   get isClosed(): boolean {
     return this.#isClosed;
   }
 
-  get isAuthenticated(): boolean {
-    return this.#session !== null;
-  }
-
   /** Whether frames of the client still wait for their answer. */
   get isBusy(): boolean {
-    return (this.#session?.inFlight ?? 0) > 0;
+    return this.#session?.isBusy ?? false;
   }
 
-  /** Once a second: a token or its time may have run out. */
-  tick(now: number): void {
-    if (this.#session === null) {
-      if (now >= this.#authenticateBefore) this.transport.close('authenticationTimeout');
-    } else if (now >= this.#session.identity.expiresAt) {
-      this.transport.close('tokenExpired');
+  /** Once a second as long as there is no token: the time for it may have run out. */
+  awaitToken(now: number): void {
+    if (now >= this.#authenticateBefore) this.transport.close('authenticationTimeout');
+  }
+
+  /** What a token said, in the handshake or in an auth frame. */
+  authenticate(authentication: Identity | TokenFault): void {
+    if (isTokenFault(authentication)) {
+      this.transport.close(authentication.fault === 'token_expired' ? 'tokenExpired' : 'tokenInvalid');
+      return;
     }
+    this.#session = new Session(authentication, this.transport, this.#node);
+    this.#node.onAuthenticated(this);
+    this.#session.greet();
   }
 
-  #listen(ws: WebSocket): void {
-    ws.on('message', (data, isBinary) => this.#receive(data, isBinary));
-    ws.on('pong', () => this.transport.heard());
-    ws.on('close', () => this.transport.closedByPeer());
-    // `ws` closes the socket itself after a fault of the protocol (1002, 1007, 1009 …); the close event follows.
-    ws.on('error', (error) => {
-      const { code } = error as { code?: unknown };
-      if (code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') this.#deps.metrics.closed('frameTooBig');
-      this.transport.closedByPeer();
-    });
+  transportClosed(): void {
+    this.#isClosed = true;
+    this.#session?.end();
+    this.#node.onClosed(this);
   }
 
-  #receive(data: RawData, isBinary: boolean): void {
+  /** `ws` closes the socket itself after a fault of the protocol (1002, 1007, 1009 …); its end follows. */
+  failed(error: Error): void {
+    const name = closeNameOfFault(error);
+    if (name !== null) this.#node.metrics.closed(name);
+    this.transport.closedByPeer();
+  }
+
+  ended(): void {
+    this.transport.closedByPeer();
+    this.#node.onGone(this);
+  }
+
+  receive(data: RawData, isBinary: boolean): void {
     if (this.#isClosed) return;
     this.transport.heard();
     if (isBinary) {
@@ -96,28 +123,18 @@ export class WsConnection {
       this.transport.close('tokenInvalid');
       return;
     }
-    const authentication = this.#deps.verifier.verify(auth.token);
+    const authentication = this.#node.verifier.verify(auth.token);
     if (isTokenFault(authentication)) {
       this.#refuse(frame, reject(authentication.fault));
     } else {
       const { userId, username } = authentication;
       this.#replyTo(frame)?.({ data: { userId, username } });
     }
-    this.#authenticate(authentication);
-  }
-
-  #authenticate(authentication: Identity | TokenFault): void {
-    if (isTokenFault(authentication)) {
-      this.transport.close(authentication.fault === 'token_expired' ? 'tokenExpired' : 'tokenInvalid');
-      return;
-    }
-    this.#session = new Session(authentication, this.transport, this.#deps);
-    this.#deps.onAuthenticated(this);
-    this.#session.greet();
+    this.authenticate(authentication);
   }
 
   #refuse(frame: ClientFrame | null, rejection: Rejection): void {
-    this.#deps.metrics.refused(rejection.rejected);
+    this.#node.metrics.refused(rejection.rejected);
     const error = rejectionToError(rejection);
     const reply = frame === null ? null : this.#replyTo(frame);
     if (reply) reply({ error });
@@ -127,10 +144,24 @@ export class WsConnection {
   #replyTo(frame: ClientFrame) {
     return frame.ref === undefined ? null : this.transport.replyTo(frame.ref);
   }
+}
 
-  #end(): void {
-    this.#isClosed = true;
-    this.#session?.end();
-    this.#deps.onClosed(this);
-  }
+function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
+  connectionOf(this)?.receive(data, isBinary);
+}
+
+function onControl(this: WebSocket): void {
+  connectionOf(this)?.transport.heardControl();
+}
+
+function onClose(this: WebSocket): void {
+  connectionOf(this)?.ended();
+}
+
+function onError(this: WebSocket, error: Error): void {
+  connectionOf(this)?.failed(error);
+}
+
+function connectionOf(ws: WebSocket): WsConnection | null {
+  return (ws as ConnectedWebSocket).connection;
 }

@@ -1,19 +1,22 @@
-// Bare WebSockets on every path of the HTTP server that is not socket.io's: upgrades, heartbeats on a wheel, expiry, draining.
+// Bare WebSockets on every path of the HTTP server that is not socket.io's: upgrades, heartbeats on a wheel, draining.
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
-import { setTimeout as pause } from 'node:timers/promises';
-import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
+import { type ServerOptions, type Server as SocketServer, WebSocketServer } from 'ws';
 import { bearerToken, type Identity, type TokenFault } from '../../platform/auth.ts';
 import { LIMITS } from '../../schemas/limits.ts';
 import { BOUNDS } from '../bounds.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
+import type { Backlog } from './backlog.ts';
+import { type DrainDeps, drain, untilGone } from './drain.ts';
 import type { SessionDeps } from './session.ts';
 import type { TurnQueue } from './turn-queue.ts';
-import { WsConnection } from './ws-connection.ts';
+import { ConnectedWebSocket, WsConnection, type WsConnectionNode } from './ws-connection.ts';
 
 export type WsGatewayDeps = SessionDeps & {
   turns: TurnQueue;
+  backlog: Backlog;
   metrics: RealtimeMetrics;
+  draining: DrainDeps;
   /** Upgrades to this path prefix belong to socket.io. */
   socketIoPath: string;
   /** Sockets there are beside the bare WebSockets; they count for the same bound. */
@@ -25,28 +28,35 @@ export type WsGatewayDeps = SessionDeps & {
 const TICK_MS = 1_000;
 const WHEEL_SPOKES = BOUNDS.pingEveryMs / TICK_MS;
 const RETRY_AFTER_SECONDS = 2;
-const DRAIN_LOOK_MS = 10;
 /** The subprotocol under which a browser hands over its token: `['bearer', token]`. */
 const BEARER = 'bearer';
 const TOKEN_PATTERN = /^[\w-]+\.[\w-]+\.[\w-]*$/;
 
-/** `closeTimeout` is missing in the type package. */
-const SERVER_OPTIONS: ServerOptions & { closeTimeout: number } = {
-  noServer: true,
-  clientTracking: false,
-  // Compressing the same frame for every socket again would cost more than everything else together.
-  perMessageDeflate: false,
-  maxPayload: LIMITS.frameBytes,
-  closeTimeout: BOUNDS.closeGraceMs,
-  handleProtocols: (protocols) => (protocols.has(BEARER) ? BEARER : ([...protocols][0] ?? false)),
-};
+/** The first two are missing in the type package. */
+const SERVER_OPTIONS: ServerOptions<typeof ConnectedWebSocket> & { closeTimeout: number; maxPendingAutoPongs: number } =
+  {
+    WebSocket: ConnectedWebSocket,
+    closeTimeout: BOUNDS.closeGraceMs,
+    // `ws` would cut a socket without a code; BOUNDS.controlFrames bounds the pongs that wait, too.
+    maxPendingAutoPongs: 0,
+    noServer: true,
+    clientTracking: false,
+    // Compressing the same frame for every socket again would cost more than everything else together.
+    perMessageDeflate: false,
+    maxPayload: LIMITS.frameBytes,
+    maxFragments: BOUNDS.fragmentsPerMessage,
+    maxBufferedChunks: BOUNDS.chunksPerFrame,
+    handleProtocols: (protocols) => (protocols.has(BEARER) ? BEARER : ([...protocols][0] ?? false)),
+  };
 
 export class WsGateway {
   readonly #deps: WsGatewayDeps;
-  readonly #server: WebSocketServer;
+  readonly #node: WsConnectionNode;
+  readonly #server: SocketServer<typeof ConnectedWebSocket>;
   /** A connection hangs on one spoke for ever, so that pings are spread over time with one timer for the node. */
   readonly #wheel = Array.from({ length: WHEEL_SPOKES }, () => new Set<WsConnection>());
-  readonly #lingering = new Set<WebSocket>();
+  /** Closed ones whose TCP connection is still there. */
+  readonly #lingering = new Set<WsConnection>();
   #spoke = 0;
   #nextSpoke = 0;
   #count = 0;
@@ -55,6 +65,12 @@ export class WsGateway {
 
   constructor(deps: WsGatewayDeps) {
     this.#deps = deps;
+    this.#node = {
+      ...deps,
+      onAuthenticated: (connection) => void this.#unauthenticated.delete(connection),
+      onClosed: (connection) => this.#closed(connection),
+      onGone: (connection) => void this.#lingering.delete(connection),
+    };
     this.#server = new WebSocketServer(SERVER_OPTIONS);
   }
 
@@ -71,21 +87,21 @@ export class WsGateway {
   /** Once a second. */
   tick(): void {
     const now = this.#deps.now();
-    for (const connections of this.#wheel) for (const connection of connections) connection.tick(now);
+    for (const connection of this.#unauthenticated) connection.awaitToken(now);
     for (const connection of this.#wheel[this.#spoke] ?? []) connection.transport.checkAlive();
     this.#spoke = (this.#spoke + 1) % WHEEL_SPOKES;
   }
 
-  /** Takes no new sockets, lets answers under way go out, closes every socket with `draining`, and cuts those that stay. */
+  /** Takes no new sockets, sends all away (see drain.ts), and cuts those that stay. */
   async stop(): Promise<void> {
     this.#isDraining = true;
-    const deadline = Date.now() + BOUNDS.drainMs;
-    const connections = this.#wheel.flatMap((spoke) => [...spoke]);
-    for (const { transport } of connections) transport.pauseReading();
-    while (connections.some((connection) => connection.isBusy) && Date.now() < deadline) await pause(DRAIN_LOOK_MS);
-    for (const { transport } of connections) transport.close('draining');
-    while (this.#lingering.size > 0 && Date.now() < deadline) await pause(DRAIN_LOOK_MS);
-    for (const ws of this.#lingering) ws.terminate();
+    const { draining } = this.#deps;
+    await drain(
+      this.#wheel.flatMap((spoke) => [...spoke]),
+      draining,
+    );
+    await untilGone({ size: () => this.#lingering.size }, draining);
+    for (const { ws } of this.#lingering) ws.terminate();
   }
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
@@ -101,27 +117,21 @@ export class WsGateway {
     });
   }
 
-  #open(ws: WebSocket, socket: Socket, authentication: Identity | TokenFault | null): void {
-    const spoke = this.#wheel[this.#nextSpoke];
-    this.#nextSpoke = (this.#nextSpoke + 1) % WHEEL_SPOKES;
-    this.#lingering.add(ws);
-    ws.once('close', () => this.#lingering.delete(ws));
+  #open(ws: ConnectedWebSocket, socket: Socket, authentication: Identity | TokenFault | null): void {
+    const spoke = this.#nextSpoke;
+    this.#nextSpoke = (spoke + 1) % WHEEL_SPOKES;
+    const connection = new WsConnection(ws, socket, spoke, this.#node);
     this.#count += 1;
-    const connection = new WsConnection(authentication, {
-      ...this.#deps,
-      ws,
-      socket,
-      onAuthenticated: (one) => this.#unauthenticated.delete(one),
-      onClosed: (closed) => {
-        this.#count -= 1;
-        this.#unauthenticated.delete(closed);
-        spoke?.delete(closed);
-      },
-    });
-    // A token that is not valid closes the connection while it is being made.
-    if (connection.isClosed) return;
-    spoke?.add(connection);
-    if (!connection.isAuthenticated) this.#unauthenticated.add(connection);
+    this.#wheel[spoke]?.add(connection);
+    this.#unauthenticated.add(connection);
+    if (authentication) connection.authenticate(authentication);
+  }
+
+  #closed(connection: WsConnection): void {
+    this.#count -= 1;
+    this.#unauthenticated.delete(connection);
+    this.#wheel[connection.spoke]?.delete(connection);
+    this.#lingering.add(connection);
   }
 }
 

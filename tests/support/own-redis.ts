@@ -9,7 +9,15 @@ import { freePort } from '../../platform/free-port.ts';
 import { openRedis, type RedisClient } from '../../platform/redis.ts';
 import { silent } from './history-harness.ts';
 
-export type OwnRedis = { client: RedisClient; port: number; stop(): Promise<void> };
+export type OwnRedis = {
+  client: RedisClient;
+  port: number;
+  /** Ends the server as a crash does; what was in it is gone. */
+  kill(): Promise<void>;
+  /** Starts it again, empty, on the same port. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+};
 
 const CACHE_DIR = new URL('../../.cache', import.meta.url).pathname;
 
@@ -24,6 +32,8 @@ export async function startOwnRedis(): Promise<OwnRedis> {
   return {
     client,
     port,
+    kill: () => server.kill(),
+    start: () => server.start(),
     async stop() {
       client.disconnect();
       await server.stop();

@@ -6,7 +6,7 @@ import { openMemoryEventLog } from '../../event-log/memory/memory-event-log.ts';
 import { MemoryStore } from '../../event-log/memory/memory-store.ts';
 import { createTokenVerifier, signToken } from '../../platform/auth.ts';
 import { systemClock } from '../../platform/clock.ts';
-import { createMemoryExpiringSets } from '../../platform/expiring-sets.ts';
+import { createMemoryExpiringSets, type ExpiringSets } from '../../platform/expiring-sets.ts';
 import { closeServer, createHttpApp, listen } from '../../platform/http-app.ts';
 import { Lifecycle } from '../../platform/lifecycle.ts';
 import { createMetrics } from '../../platform/metrics.ts';
@@ -42,6 +42,8 @@ export type ReadApiHarness = {
   resumeHistory(): void;
   /** How far the log was written, as the write side would tell. */
   written: WrittenPositions;
+  /** What expires, as socket nodes would share it. */
+  sets: ExpiringSets;
   get(path: string, caller: Caller | null, headers?: Record<string, string>): Promise<Answer>;
   post(path: string, caller: Caller | null, body: unknown): Promise<Answer>;
   getText(path: string): Promise<{ status: number; text: string }>;
@@ -60,6 +62,7 @@ export async function openReadApiHarness(
   const { log } = openMemoryEventLog(store);
   const lifecycle = new Lifecycle({ log: silent, onFailure: () => undefined });
   const written = createMemoryWrittenPositions();
+  const sets = createMemoryExpiringSets({ clock: systemClock, maxMembers: 10_000 });
   const metrics = createMetrics();
   const cacheSink = new CacheSink(cache, log);
   const common = { log, decode: decodeWith(history.codec), maxRecords: 100, logger: silent };
@@ -91,7 +94,7 @@ export async function openReadApiHarness(
     queries: history.queries,
     cache,
     written,
-    sets: createMemoryExpiringSets({ clock: systemClock, maxMembers: 1_000 }),
+    sets,
     verifier: createTokenVerifier({ secret: SECRET }),
     clock: systemClock,
   });
@@ -117,6 +120,7 @@ export async function openReadApiHarness(
     history,
     cache,
     written,
+    sets,
     append,
     async project(events) {
       const position = append(events);

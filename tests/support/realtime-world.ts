@@ -47,10 +47,16 @@ export type WorldOptions = {
 export type NodeOptions = {
   maxSockets?: number;
   maxRooms?: number;
+  drainMs?: number;
+  /** The node's own way to the write side, instead of the world's. */
+  commands?: CommandPort;
   writesPerSecond?: number;
   port?: number;
   /** The node's own handle on the log, instead of the world's. */
   eventLog?: EventLog;
+  /** The node's own connections to what nodes share, instead of the world's. */
+  sets?: ExpiringSets;
+  pubSub?: PubSub;
 };
 
 const SECRET = 'a secret for tests that is long enough';
@@ -97,6 +103,7 @@ export class RealtimeWorld {
       settings: {
         maxSockets: options.maxSockets ?? 1_000,
         maxRooms: options.maxRooms ?? 1_000,
+        drainMs: options.drainMs ?? 200,
       },
       frontendUrl: '*',
       lifecycle,
@@ -105,15 +112,15 @@ export class RealtimeWorld {
       eventLog: options.eventLog ?? this.log,
       codec: this.codec,
       source: this.history,
-      commands: this.commands,
+      commands: options.commands ?? this.commands,
       verifier: createTokenVerifier({ secret: SECRET }),
       writeLimit: createRateLimit({
         perSecond: options.writesPerSecond ?? 0,
         burst: options.writesPerSecond ?? 0,
         keyPrefix: 'writes',
       }),
-      sets: this.#sets,
-      pubSub: this.#pubSub,
+      sets: options.sets ?? this.#sets,
+      pubSub: options.pubSub ?? this.#pubSub,
       clock: this.clock,
       ids: uuidv7Ids,
     });
@@ -169,7 +176,7 @@ export class RealtimeWorld {
 
   /** A new room of these users; the first one owns it. */
   async room(...userIds: [string, ...string[]]): Promise<string> {
-    return this.#createRoom(`room-${randomUUID()}`, ...userIds);
+    return this.createRoom(`room-${randomUUID()}`, ...userIds);
   }
 
   /** The same in a partition of the test's choice. */
@@ -177,19 +184,20 @@ export class RealtimeWorld {
     let roomId: string;
     do roomId = `room-${randomUUID()}`;
     while (partitionOf(streamOfRoom(roomId), this.log.partitions) !== partition);
-    return this.#createRoom(roomId, ...userIds);
+    return this.createRoom(roomId, ...userIds);
+  }
+
+  /** The same under that id. */
+  async createRoom(roomId: string, ...[owner, ...others]: [string, ...string[]]): Promise<string> {
+    const place = { roomId, spaceId: 'space-1', name: 'Lobby', description: '', isPrivate: false };
+    await this.act(owner, { type: 'CreateRoom', ...place });
+    for (const userId of others) await this.act(userId, { type: 'JoinRoom', roomId });
+    return roomId;
   }
 
   say(userId: string, roomId: string, text: string): Promise<Accepted> {
     const message = { messageId: randomUUID(), text, replyTo: null, originalTime: null };
     return this.act(userId, { type: 'SendMessage', roomId, ...message });
-  }
-
-  async #createRoom(roomId: string, ...[owner, ...others]: [string, ...string[]]): Promise<string> {
-    const place = { roomId, spaceId: 'space-1', name: 'Lobby', description: '', isPrivate: false };
-    await this.act(owner, { type: 'CreateRoom', ...place });
-    for (const userId of others) await this.act(userId, { type: 'JoinRoom', roomId });
-    return roomId;
   }
 
   async #listen(role: RealtimeRole, metrics: Registry, port: number): Promise<Server> {

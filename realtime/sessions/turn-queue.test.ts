@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { BOUNDS } from '../bounds.ts';
+import { TurnQueue, type TurnTime } from './turn-queue.ts';
+
+/** Time that passes when a test says so, and while something is written. */
+class Time implements TurnTime {
+  now = 1_000;
+  readonly soonTasks: (() => void)[] = [];
+  readonly timers: { task: () => void; at: number; isCancelled: boolean }[] = [];
+
+  nowMs(): number {
+    return this.now;
+  }
+
+  soon(task: () => void): void {
+    this.soonTasks.push(task);
+  }
+
+  later(task: () => void, ms: number) {
+    const timer = { task, at: this.now + ms, isCancelled: false };
+    this.timers.push(timer);
+    return {
+      cancel: () => {
+        timer.isCancelled = true;
+      },
+    };
+  }
+
+  endTurn(): void {
+    for (const task of this.soonTasks.splice(0)) task();
+  }
+}
+
+describe('the turn queue', () => {
+  it('RT-132 what a quiet node has to say leaves at the end of the turn in which it came, rooms before sockets', () => {
+    const time = new Time();
+    const turns = new TurnQueue(time);
+    const flushed: string[] = [];
+    turns.addSocket({ flush: () => flushed.push('socket') });
+    turns.addRoom({ flush: () => flushed.push('room') });
+    assert.deepEqual(flushed, []);
+    assert.equal(time.soonTasks.length, 1);
+    time.endTurn();
+    assert.deepEqual(flushed, ['room', 'socket']);
+    assert.equal(time.timers.length, 0);
+  });
+
+  it('RT-132 after a flush the next one waits as long as that took, up to the bound, and then everything leaves at once', () => {
+    for (const [tookMs, restMs] of [
+      [3, 3],
+      [40, BOUNDS.flushRestMs],
+    ] as const) {
+      const time = new Time();
+      const turns = new TurnQueue(time);
+      let flushes = 0;
+      const writeFor = (ms: number) => ({
+        flush: () => {
+          time.now += ms;
+          flushes += 1;
+        },
+      });
+      turns.addRoom(writeFor(tookMs));
+      time.endTurn();
+      turns.addRoom(writeFor(0));
+      turns.addRoom(writeFor(0));
+      assert.equal(time.soonTasks.length, 0);
+      assert.deepEqual(
+        time.timers.map(({ at }) => at),
+        [time.now + restMs],
+      );
+      time.timers[0]?.task();
+      assert.equal(flushes, 3);
+    }
+  });
+
+  it('RT-132 a rest ends early when much has gathered', () => {
+    const time = new Time();
+    const turns = new TurnQueue(time);
+    let flushes = 0;
+    const flush = () => {
+      time.now += 10;
+      flushes += 1;
+    };
+    turns.addRoom({ flush });
+    time.endTurn();
+    turns.addRoom({ flush });
+    turns.grew(BOUNDS.flushBytes);
+    assert.equal(time.soonTasks.length, 0);
+    turns.grew(1);
+    assert.ok(time.timers[0]?.isCancelled);
+    time.endTurn();
+    assert.equal(flushes, 2);
+    turns.addRoom({ flush });
+    turns.grew(BOUNDS.flushBytes);
+    assert.equal(time.soonTasks.length, 0, 'what has left is not counted again');
+  });
+});
