@@ -8,6 +8,7 @@ import { SERVER_FRAMES } from '../schemas/wire.ts';
 import { openRealtimeWorld, type RealtimeNode, type RealtimeWorld } from '../tests/support/realtime-world.ts';
 import { CONNECTS, ResumingClient } from '../tests/support/resuming-clients.ts';
 import { openTcpProxy, type TcpProxy } from '../tests/support/tcp-proxy.ts';
+import { openWriteSide, type WriteSide } from '../tests/support/write-side.ts';
 
 /** How a network breaks: at once, in the middle of a frame of either side, or after it has lost for a while what one side says. */
 type Break = { how: 'cut' | 'mid answers' | 'mid requests' | 'lose answers' | 'lose requests'; afterMessages: number };
@@ -28,30 +29,38 @@ for (const [transport, connect] of Object.entries(CONNECTS)) {
 
   describe(`a client over ${transport}`, () => {
     let world: RealtimeWorld;
+    let writeSide: WriteSide;
     let node: RealtimeNode;
     let proxy: TcpProxy;
+    let otherProxy: TcpProxy;
     const clients: ResumingClient[] = [];
     const talks: { stop(): Promise<number> }[] = [];
 
     beforeEach(async () => {
-      world = await openRealtimeWorld();
+      world = await openRealtimeWorld({
+        openCommands: async (log) => {
+          writeSide = await openWriteSide(log);
+          return writeSide;
+        },
+      });
       node = await world.openNode();
-      proxy = await openTcpProxy(
-        { host: '127.0.0.1', port: Number(new URL(node.httpUrl).port) },
-        { isRecording: false },
-      );
+      const server = { host: '127.0.0.1', port: Number(new URL(node.httpUrl).port) };
+      proxy = await openTcpProxy(server, { isRecording: false });
+      otherProxy = await openTcpProxy(server, { isRecording: false });
     });
 
     afterEach(async () => {
       for (const talk of talks.splice(0)) await talk.stop();
       for (const client of clients.splice(0)) client.close();
       await proxy.close();
+      await otherProxy.close();
+      await writeSide.stop();
       await world.close();
     });
 
-    async function join(userId: string, roomId: string, after: number): Promise<ResumingClient> {
+    async function join(userId: string, roomId: string, after: number, by = proxy): Promise<ResumingClient> {
       const token = () => world.token(userId, { isOperator: true });
-      const { host, port } = proxy;
+      const { host, port } = by;
       const client = new ResumingClient({ host, port, token, roomId, after }, connect);
       clients.push(client);
       await client.until(() => client.joins > 0);
@@ -186,8 +195,8 @@ for (const [transport, connect] of Object.entries(CONNECTS)) {
 
     it('RT-125 that does not read is given up, nobody else feels it, and nothing is lost when it comes back', async () => {
       const roomId = await world.room('ada', 'bob');
-      const slow = await join('bob', roomId, 2);
-      proxy.stopReading();
+      const slow = await join('bob', roomId, 2, otherProxy);
+      otherProxy.stopReading();
       const quick = await join('ada', roomId, 2);
       let sent = 0;
       while (!(await node.metrics.metrics()).includes('closes_total{name="slowConsumer"} 1')) {
@@ -197,7 +206,7 @@ for (const [transport, connect] of Object.entries(CONNECTS)) {
         assert.ok(sent < 20_000, 'a client that does not read is given up at last');
       }
       assert.equal(quick.joins, 1);
-      proxy.cut();
+      otherProxy.cut();
       await world.say('ada', roomId, 'the last one');
       for (const client of [slow, quick]) {
         await client.until(() => client.after === sent + 3);

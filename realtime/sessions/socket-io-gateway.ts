@@ -8,12 +8,16 @@ import { REJECTIONS, type RejectionCode } from '../../schemas/rejections.ts';
 import { CLIENT_FRAMES } from '../../schemas/wire.ts';
 import { BOUNDS } from '../bounds.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
+import type { Backlog } from './backlog.ts';
 import { type DrainDeps, drain, untilGone } from './drain.ts';
 import { Session, type SessionDeps } from './session.ts';
 import { SocketIoTransport } from './socket-io-transport.ts';
-import type { Answer, Reply } from './transport.ts';
+import type { Answer } from './transport.ts';
+import type { TurnQueue } from './turn-queue.ts';
 
 export type SocketIoGatewayDeps = SessionDeps & {
+  turns: TurnQueue;
+  backlog: Backlog;
   metrics: RealtimeMetrics;
   /** Ends with a slash. */
   path: string;
@@ -23,6 +27,8 @@ export type SocketIoGatewayDeps = SessionDeps & {
   otherSockets: () => number;
   maxSockets: number;
 };
+
+type Acknowledge = (answer: Answer) => void;
 
 const ROOM_ID_EVENTS: ReadonlySet<string> = new Set([
   CLIENT_FRAMES.joinRoom,
@@ -91,8 +97,8 @@ export class SocketIoGateway {
 
   #open(socket: Socket): void {
     const transport = new SocketIoTransport({
+      ...this.#deps,
       socket,
-      metrics: this.#deps.metrics,
       onClosed: () => {
         session.end();
         this.#sessions.delete(session);
@@ -101,15 +107,15 @@ export class SocketIoGateway {
     const session = new Session(socket.data as Identity, transport, this.#deps);
     this.#sessions.add(session);
     socket.on('disconnect', () => transport.closedByPeer());
-    socket.onAny((event: string, ...args: unknown[]) => receive(session, event, args));
+    socket.onAny((event: string, ...args: unknown[]) => receive(session, transport, event, args));
     session.greet();
   }
 }
 
 /** One argument is the frame's data, a function behind it the acknowledgement; anything else is no frame. */
-function receive(session: Session, event: string, args: unknown[]): void {
+function receive(session: Session, transport: SocketIoTransport, event: string, args: unknown[]): void {
   const acknowledge = args.at(-1);
-  const reply = typeof acknowledge === 'function' ? toReply(args.pop()) : null;
+  const reply = typeof acknowledge === 'function' ? transport.replyTo(args.pop() as Acknowledge) : null;
   if (args.length > 1) {
     session.receiveMalformed();
     return;
@@ -117,10 +123,6 @@ function receive(session: Session, event: string, args: unknown[]): void {
   const [data] = args;
   const isRoomId = typeof data === 'string' && ROOM_ID_EVENTS.has(event);
   session.receive(event, isRoomId ? { roomId: data } : data, reply);
-}
-
-function toReply(acknowledge: unknown): Reply {
-  return (answer) => (acknowledge as (answer: Answer) => void)(answer);
 }
 
 function tokenOf(socket: Socket): string | undefined {
