@@ -1,7 +1,10 @@
 // What bounds the socket node inside. Limits that a client can meet stand in schemas/limits.ts, settings of operators in
 // config.ts; these are neither: they trade memory against reads of PostgreSQL, and each says what happens at it.
 export const BOUNDS = {
-  /** Frames, and bytes of them, that a room keeps for resuming; what is older is read from PostgreSQL. */
+  /**
+   * Frames, and bytes of them, that a room keeps for resuming; what is older is read from PostgreSQL. While sockets come back the
+   * bytes are there twice, the second time joined, until the room's next event.
+   */
   ringFrames: 512,
   ringBytes: 512 * 1024,
   /** Newest messages that a room keeps for recent-messages; more than LIMITS.pageMessages, so that the page is always full. */
@@ -14,9 +17,23 @@ export const BOUNDS = {
   lookAgainMs: 20,
   /** Milliseconds to wait for the tail to reach the log's head before a join is refused for a reason that may be outdated. */
   catchUpMs: 1_000,
-  /** Missed events read from PostgreSQL at once. */
+  /** Events read from PostgreSQL at once where the log's tail misses some. */
   missedPage: 500,
-  /** Bytes waiting for a socket above which no further page of missed events is read for it. */
+  /** Missed events that are read from PostgreSQL at once, and shared by all sockets of the node. */
+  blockEvents: 256,
+  /** Bytes of such blocks that the node keeps; beyond it the one that was used least recently goes, and is read again if need be. */
+  blockCacheBytes: 64 * 1024 * 1024,
+  /** Milliseconds that a block is kept that nobody wants. */
+  blockKeepMs: 60_000,
+  /** Blocks that are read at a time, out of the eight connections that a node has; further ones wait their turn. */
+  blockReads: 4,
+  /** Blocks that wait to be read; who wants one more is refused with busy. */
+  blocksWaiting: 10_000,
+  /** Bytes of missed events that a socket gets in one piece, or one frame that is longer. */
+  resumePieceBytes: 64 * 1024,
+  /** Such pieces that are given out in one turn of the event loop; further ones wait for the next turn. */
+  resumePiecesPerTurn: 16,
+  /** Bytes waiting for a socket above which it gets no further piece of missed events, and none is read for it. */
   resumeQueueBytes: 256 * 1024,
   /** Milliseconds at most between two flushes of what there is to write, and bytes that end such a rest early. */
   flushRestMs: 5,
@@ -42,6 +59,12 @@ export const BOUNDS = {
   unauthenticatedSockets: 2_000,
   /** Milliseconds between pings; a socket that stays silent for two of them is dropped. */
   pingEveryMs: 25_000,
+  /** Heartbeats of rooms that are given out in one turn of the event loop, or those of one socket; the rest waits for the next. */
+  heartbeatsPerTurn: 2_000,
+  /** Seconds between two looks at the head of a partition that is followed. */
+  headEverySeconds: 10,
+  /** Milliseconds after which such a look says nothing any more: then the partition's rooms have no heartbeats. */
+  headKnownMs: 30_000,
   /** Milliseconds that a closed socket has to answer the close frame before it is cut. */
   closeGraceMs: 5_000,
   /**

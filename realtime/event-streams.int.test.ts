@@ -70,6 +70,11 @@ describe('streams of events', () => {
     return Number(line?.split(' ').at(-1) ?? Number.NaN);
   }
 
+  /** Else the room may be loaded without the last message, which then comes live. */
+  async function historyHas(roomId: string, version: number): Promise<void> {
+    while ((await world.history.roomSnapshot(roomId))?.version !== version) await new Promise(setImmediate);
+  }
+
   async function metricIs(text: string, value: number): Promise<void> {
     while ((await metric(text)) !== value) await new Promise(setImmediate);
   }
@@ -77,6 +82,7 @@ describe('streams of events', () => {
   it('RT-110 a stream says ready and how long to wait, then gives the newest messages, then what happens, each with its version', async () => {
     const roomId = await world.room('ada', 'bob');
     for (const text of ['one', 'two']) await world.say('ada', roomId, text);
+    await historyHas(roomId, 4);
     const bob = await stream(urlOf(roomId), bearer('bob'));
     assert.deepEqual(await bob.next(SERVER_FRAMES.ready), { userId: 'bob', username: 'the bob' });
     const recent = await bob.next(SERVER_FRAMES.recentMessages);
@@ -126,6 +132,21 @@ describe('streams of events', () => {
     await world.say('ada', roomId, 'live');
     await live.next(SERVER_FRAMES.receiveMessage);
     assert.deepEqual(live.ids(), [1_208]);
+  });
+
+  it('RT-111 with reset=true who is far behind begins with the newest messages instead', async () => {
+    const roomId = await world.room('ada');
+    for (let index = 0; index < 1_200; index++) await world.say('ada', roomId, `m${index}`);
+    await historyHas(roomId, 1_201);
+    const far = await stream(urlOf(roomId, '?reset=true'), { ...bearer('ada'), 'last-event-id': '5' });
+    assert.equal((await far.next(SERVER_FRAMES.recentMessages)).version, 1_201);
+    assert.deepEqual(far.ids(), [1_201]);
+    for (const query of ['?reset=false', '']) {
+      const whole = await stream(urlOf(roomId, query), { ...bearer('ada'), 'last-event-id': '5' });
+      await whole.next(SERVER_FRAMES.receiveMessage, ({ version }) => version === 1_201);
+      assert.deepEqual(whole.ids(), range(6, 1_201));
+    }
+    assert.equal((await refusal(urlOf(roomId, '?reset=yes'), bearer('ada'))).code, 'invalid_request');
   });
 
   it('RT-112 a user of a stream is present, hears who comes, goes and types, and none of that changes the id', async () => {

@@ -121,7 +121,7 @@ for (const [transport, connect] of Object.entries(CONNECTS)) {
             listener.close();
           }
         }),
-        { numRuns: 3 },
+        { numRuns: 2 },
       );
     }).timeout(60_000);
 
@@ -153,7 +153,7 @@ for (const [transport, connect] of Object.entries(CONNECTS)) {
               listener.close();
             }
           }),
-          { numRuns: 3 },
+          { numRuns: 2 },
         );
       }).timeout(60_000);
 

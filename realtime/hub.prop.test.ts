@@ -83,6 +83,10 @@ class CountingTail implements RoomTail {
     return 0;
   }
 
+  upToDateAt(): number {
+    return 0;
+  }
+
   answer(): void {
     for (const answer of this.#waiting.splice(0)) answer();
   }

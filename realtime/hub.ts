@@ -4,11 +4,14 @@ import { partitionOf } from '../event-log/partition-of.ts';
 import { streamOfRoom } from '../schemas/commands.ts';
 import type { ChatEvent } from '../schemas/generated/events.ts';
 import { isRejection, type Rejection, reject } from '../schemas/rejections.ts';
+import { BOUNDS } from './bounds.ts';
+import { HistoryBlocks } from './rooms/history-blocks.ts';
 import type { Joined, Participant } from './rooms/participant.ts';
 import { Renewals } from './rooms/renewals.ts';
+import { ResumeTurns } from './rooms/resume-turns.ts';
 import { Room, type RoomDeps } from './rooms/room.ts';
 
-export type HubDeps = Omit<RoomDeps, 'onFailed' | 'onUnsaved'> & {
+export type HubDeps = Omit<RoomDeps, 'onFailed' | 'onUnsaved' | 'blocks' | 'resumeTurns'> & {
   partitions: number;
   /** Rooms of this node; beyond it a room without sessions gives way, else joining another one is refused with busy. */
   maxRooms: number;
@@ -17,10 +20,13 @@ export type HubDeps = Omit<RoomDeps, 'onFailed' | 'onUnsaved'> & {
 export class Hub {
   readonly #deps: HubDeps;
   readonly #roomByStream = new Map<string, Room>();
+  readonly #blocks: HistoryBlocks;
+  readonly #resumeTurns = new ResumeTurns(BOUNDS.resumePiecesPerTurn);
   readonly #renewals: Renewals;
 
   constructor(deps: HubDeps) {
     this.#deps = deps;
+    this.#blocks = new HistoryBlocks({ ...deps, bounds: BOUNDS });
     this.#renewals = new Renewals({
       rooms: () => this.#roomByStream.values(),
       roomCount: () => this.#roomByStream.size,
@@ -42,9 +48,14 @@ export class Hub {
   }
 
   /** See RoomFeed.join. Further refusals: room_not_found, projection_behind, busy, unavailable. */
-  async join(session: Participant, roomId: string, after: number | undefined): Promise<Joined | Rejection> {
+  async join(
+    session: Participant,
+    roomId: string,
+    after: number | undefined,
+    reset = false,
+  ): Promise<Joined | Rejection> {
     const room = this.#roomByStream.get(streamOfRoom(roomId)) ?? this.#addRoom(roomId);
-    return isRejection(room) ? room : room.join(session, after);
+    return isRejection(room) ? room : room.join(session, after, reset);
   }
 
   leave(session: Participant, roomId: string): void {
@@ -55,15 +66,21 @@ export class Hub {
     return this.#roomByStream.get(streamOfRoom(roomId))?.feed.hasJoined(session) ?? false;
   }
 
+  /** See RoomFeed.heartbeat. */
+  heartbeat(session: Participant, roomId: string): void {
+    this.#roomByStream.get(streamOfRoom(roomId))?.feed.heartbeat(session);
+  }
+
   typing(session: Participant, roomId: string, isTyping: boolean): Rejection | null {
     const room = this.#roomByStream.get(streamOfRoom(roomId));
     return room ? room.typing(session, isTyping) : reject('not_a_member', 'join the room first');
   }
 
-  /** Once a second: expiry of typing, presence, and rooms that nobody is in any more. */
+  /** Once a second: expiry of typing, presence, kept history, and rooms that nobody is in any more. */
   tick(): void {
     const now = this.#deps.now();
     const deadNodes = this.#deps.signs.tick();
+    this.#blocks.tick();
     for (const room of this.#roomByStream.values()) {
       room.tick(deadNodes);
       if (room.isAbandoned(now)) this.#forget(room);
@@ -92,7 +109,13 @@ export class Hub {
     }
     const room = new Room(
       { roomId, partition: partitionOf(stream, this.#deps.partitions) },
-      { ...this.#deps, onFailed: (failed) => this.#forget(failed), onUnsaved: () => this.#renewals.hurry() },
+      {
+        ...this.#deps,
+        blocks: this.#blocks,
+        resumeTurns: this.#resumeTurns,
+        onFailed: (failed) => this.#forget(failed),
+        onUnsaved: () => this.#renewals.hurry(),
+      },
     );
     // Before it holds its partition and loads: from now on the tail's events of this room queue in it.
     this.#roomByStream.set(stream, room);

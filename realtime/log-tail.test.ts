@@ -8,6 +8,7 @@ import { openMemoryEventLog } from '../event-log/memory/memory-event-log.ts';
 import { MemoryStore } from '../event-log/memory/memory-store.ts';
 import { holds } from '../platform/pub-sub-contract.ts';
 import { made, roomHistory } from '../tests/support/chat-events.ts';
+import { BOUNDS } from './bounds.ts';
 import { LogTail, TailBehindError, type TailDeps } from './log-tail.ts';
 
 const STREAM = 'room-r';
@@ -108,6 +109,40 @@ describe('the tail of the log', () => {
     await tail.hold(0);
     await log.append(0, 0, [encoded('one')]);
     await assert.rejects(tail.catchUp(0), TailBehindError);
+  });
+
+  it('RT-48 knows since when it is up to date, and forgets it with the partition', async () => {
+    open(new Map());
+    assert.equal(tail.upToDateAt(0), Number.NEGATIVE_INFINITY);
+    await tail.hold(0);
+    tail.tick(1_000);
+    await holds(() => tail.upToDateAt(0) === 1_000);
+    await log.append(0, 0, [encoded('one')]);
+    for (let second = 2; second <= BOUNDS.headEverySeconds + 1; second++) tail.tick(second * 1_000);
+    // Of when it asked, not of when it was answered.
+    await holds(() => tail.upToDateAt(0) > 1_000);
+    assert.ok(tail.upToDateAt(0) <= (BOUNDS.headEverySeconds + 1) * 1_000);
+    assert.deepEqual(handed, [1]);
+    tail.release(0);
+    assert.equal(tail.upToDateAt(0), Number.NEGATIVE_INFINITY);
+  });
+
+  it('RT-44 however many catch up at once, the log is asked a few times where it ends', async () => {
+    let asked = 0;
+    const head = (partition: number): Promise<number> => {
+      asked += 1;
+      return log.head(partition);
+    };
+    open(new Map(), {
+      eventLog: { ...log, partitions: 1, follow: (options) => log.follow(options), head } as EventLog,
+    });
+    await tail.hold(0);
+    const first = Array.from({ length: 500 }, () => tail.catchUp(0));
+    await log.append(0, 0, [encoded('one')]);
+    const then = Array.from({ length: 500 }, () => tail.catchUp(0));
+    await Promise.all(first);
+    for (const seen of await Promise.all(then)) assert.equal(seen, 1);
+    assert.ok(asked <= 4, `${asked} times`);
   });
 
   it('RT-27 begins with no partition, shares one between its rooms, and ends it with the last of them', async () => {

@@ -18,6 +18,7 @@ import type { Logger } from '../platform/logger.ts';
 import type { ChatEvent } from '../schemas/generated/events.ts';
 import { BOUNDS } from './bounds.ts';
 import type { RoomSource } from './rooms/room-source.ts';
+import { SharedLook } from './shared-look.ts';
 
 export type TailDeps = {
   eventLog: EventLog;
@@ -44,11 +45,16 @@ type PartitionState = {
   readonly waiters: Set<Waiter>;
   /** The last room has gone: what is left of the batch in hand concerns nobody. */
   isReleased: boolean;
+  /** Where the log ends, asked for as often as there is an answer at most. */
+  readonly headLook: SharedLook<number>;
+  upToDateAt: number;
+  isBeingChecked: boolean;
 };
 /** `state` is there from when following has begun, which is what `began` waits for. */
 type Hold = { rooms: number; state: PartitionState | null; readonly began: Promise<void> };
 
 const LEARN_PAUSE_MS = 500;
+const NEVER = Number.NEGATIVE_INFINITY;
 
 export class LogTail {
   readonly #deps: TailDeps;
@@ -57,6 +63,7 @@ export class LogTail {
   readonly #endingByPartition = new Map<number, Promise<void>>();
   readonly #follower: LogFollower;
   #readingCheckpoints: Promise<ReadonlyMap<number, number>> | null = null;
+  #ticks = 0;
   #isStopped = false;
 
   constructor(deps: TailDeps) {
@@ -132,9 +139,42 @@ export class LogTail {
    */
   async catchUp(partition: number): Promise<number> {
     const state = this.#stateOf(partition);
-    const head = await this.#deps.eventLog.head(partition);
+    const head = await state.headLook.take();
     if (state.nextOffset < head) await reached(state, head);
     return state.recordsSeen;
+  }
+
+  /** Once a second: asks now and then whether all there is in the log has been handed on, of a few partitions at a time. */
+  tick(now: number): void {
+    this.#ticks += 1;
+    for (const [partition, { state }] of this.#holdByPartition) {
+      if (state === null || state.isBeingChecked) continue;
+      const isDue = (this.#ticks + partition) % BOUNDS.headEverySeconds === 0;
+      if (isDue || state.upToDateAt === NEVER) void this.#check(partition, state, now);
+    }
+  }
+
+  /**
+   * The newest time, as \`tick\` was told it, of which it is known that everything that was in the partition then has been handed to
+   * the hub; long ago where it is not held or was never known.
+   */
+  upToDateAt(partition: number): number {
+    return this.#holdByPartition.get(partition)?.state?.upToDateAt ?? NEVER;
+  }
+
+  async #check(partition: number, state: PartitionState, now: number): Promise<void> {
+    state.isBeingChecked = true;
+    try {
+      await this.catchUp(partition);
+      state.upToDateAt = now;
+    } catch (error) {
+      this.#deps.logger.debug(
+        { err: error, partition },
+        'it cannot be told whether the tail is at the head of the log',
+      );
+    } finally {
+      state.isBeingChecked = false;
+    }
   }
 
   #stateOf(partition: number): PartitionState {
@@ -145,7 +185,7 @@ export class LogTail {
 
   #firstHold(partition: number): Hold {
     const began = this.#startOf(partition).then((start) => {
-      hold.state = newState(start);
+      hold.state = newState(start, new SharedLook(() => this.#deps.eventLog.head(partition)));
       this.#follower.add(partition, start);
     });
     const hold: Hold = { rooms: 0, state: null, began };
@@ -215,8 +255,17 @@ export class LogTail {
   }
 }
 
-function newState(start: number): PartitionState {
-  return { nextOffset: start, recordsSeen: start, head: start, waiters: new Set(), isReleased: false };
+function newState(start: number, headLook: SharedLook<number>): PartitionState {
+  return {
+    nextOffset: start,
+    recordsSeen: start,
+    head: start,
+    waiters: new Set(),
+    isReleased: false,
+    headLook,
+    upToDateAt: NEVER,
+    isBeingChecked: false,
+  };
 }
 
 async function reached(state: PartitionState, offset: number): Promise<void> {

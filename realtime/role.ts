@@ -145,9 +145,11 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
     otherSockets: () => webSockets.socketCount + socketIo.socketCount,
   });
   const tick = (): void => {
+    tail.tick(now());
     hub.tick();
     tokenClock.tick();
     webSockets.tick();
+    socketIo.tick();
     streams.tick();
     backlog.tick();
   };

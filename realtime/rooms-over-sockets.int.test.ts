@@ -40,7 +40,7 @@ describe('rooms over sockets', () => {
 
   const versions = (socket: ChatSocket): number[] =>
     socket.frames
-      .filter(({ event }) => event !== SERVER_FRAMES.recentMessages)
+      .filter(({ event }) => event !== SERVER_FRAMES.recentMessages && event !== SERVER_FRAMES.heartbeat)
       .map(({ data }) => (data as { version?: number }).version)
       .filter((version) => version !== undefined);
 

@@ -137,7 +137,7 @@ for (const transport of ['websocket', 'polling', 'polling, then websocket'] as c
       for (let index = 0; index < 700; index++) await world.say('ada', roomId, `m${index}`);
       const ada = await connect('ada');
       const answer = await ada.ask(CLIENT_FRAMES.joinRoom, { roomId, after: 5 });
-      assert.deepEqual(answer, { data: { roomId, version: 701 } });
+      assert.deepEqual(answer, { data: { roomId, version: 701, recovered: true } });
       assert.deepEqual(
         ada.heard.map(({ data }) => data.version),
         Array.from({ length: 696 }, (_, index) => index + 6),

@@ -47,6 +47,12 @@ export const CLIENT_FRAME_SCHEMAS = {
     answer: z.strictObject({
       roomId: FIELDS.roomId,
       version: FIELDS.version.describe('Everything of the room up to this version has been sent.'),
+      recovered: z
+        .boolean()
+        .exactOptional()
+        .describe(
+          'There with `after` only. True: every event after that version was sent. False, with `reset` only: the newest messages were sent instead.',
+        ),
     }),
     codes: [
       'rate_limited',
@@ -57,7 +63,7 @@ export const CLIENT_FRAME_SCHEMAS = {
       'projection_behind',
       'unavailable',
     ],
-    example: { data: { roomId, after: 5 }, answer: { roomId, version: 7 } },
+    example: { data: { roomId, after: 5 }, answer: { roomId, version: 7, recovered: true } },
   },
   [CLIENT_FRAMES.leaveRoom]: {
     does: 'Ends the frames of a room. Membership stays; it is changed over REST.',

@@ -27,6 +27,8 @@ export const LIMITS = {
   framesInFlightPerSocket: 256,
   /** Bytes waiting to be sent to one socket; more closes it with slowConsumer. */
   socketQueueBytes: 4 * 1024 * 1024,
+  /** Missed events above which a client that asks for it (`reset`) gets the newest messages instead of all it missed. */
+  resetAfter: 1_000,
   /** Messages of a recent-messages frame, and the default page of history. */
   pageMessages: 50,
   /** Messages of the largest page of history that can be asked for; a larger limit is refused with invalid_request. */

@@ -56,7 +56,11 @@ export const SendMessageRequest = z.strictObject({
 });
 export const ActiveRequest = z.strictObject({ chatroomId: id });
 
-export const JoinRoomFrame = z.strictObject({ roomId: id, after: z.int().min(0).optional() });
+export const JoinRoomFrame = z.strictObject({
+  roomId: id,
+  after: z.int().min(0).optional(),
+  reset: z.boolean().optional(),
+});
 export const LeaveRoomFrame = z.strictObject({ roomId: id });
 export const TypingFrame = z.strictObject({ roomId: id });
 export const SendMessageFrame = z.strictObject({
@@ -72,6 +76,10 @@ export const RoomEventsRequest = z.strictObject({
   roomId: id,
   lastEventId: versionText.optional(),
   after: versionText.optional(),
+  reset: z
+    .enum(['true', 'false'])
+    .transform((text) => text === 'true')
+    .optional(),
 });
 export const AuthFrame = z.strictObject({ token: z.string().max(8_192) });
 

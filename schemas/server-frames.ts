@@ -117,6 +117,14 @@ export const SERVER_FRAME_SCHEMAS = {
     data: ErrorData,
     example: { code: 'unknown_event', message: REJECTIONS.unknown_event.title, event: 'sing' },
   },
+  [SERVER_FRAMES.heartbeat]: {
+    when: 'Every 25 s while a room is joined and the node knows that it has all there is: everything up to this version was sent.',
+    data: z.strictObject({
+      roomId: FIELDS.roomId,
+      version: FIELDS.version.describe('The newest version of the room.'),
+    }),
+    example: { roomId: EXAMPLE.roomId, version: 7 },
+  },
   [SERVER_FRAMES.tokenExpiring]: {
     when: 'The token ends soon, and the socket with it: send a fresh one of the same user as an auth frame.',
     data: z.strictObject({

@@ -25,6 +25,8 @@ export const SERVER_FRAMES = {
   typing: 'typing',
   stopTyping: 'stop-typing',
   error: 'error',
+  // Beyond the guide: how far a room is.
+  heartbeat: 'heartbeat',
   // Beyond the guide: what the connection itself has to say.
   tokenExpiring: 'token-expiring',
   draining: 'draining',

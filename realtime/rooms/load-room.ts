@@ -10,6 +10,7 @@ export type RoomTail = {
   release(partition: number): void;
   recordsSeen(partition: number): number;
   catchUp(partition: number): Promise<number>;
+  upToDateAt(partition: number): number;
 };
 
 export type LoadDeps = {

@@ -13,5 +13,8 @@ export type Participant = {
   leftRoom(roomId: string): void;
 };
 
-/** The room has been joined, and everything up to `version` has been sent. */
+/**
+ * The room has been joined, and everything up to `version` has been sent. `recovered` is there when the client said what it had:
+ * true where everything after that was sent, false where the newest messages were sent instead.
+ */
 export type Joined = ClientFrameAnswer<typeof CLIENT_FRAMES.joinRoom>;

@@ -14,9 +14,12 @@ import { made, roomHistory } from '../../tests/support/chat-events.ts';
 import { HeardParticipant } from '../../tests/support/heard-transport.ts';
 import { MemoryHistory } from '../../tests/support/memory-history.ts';
 import { silentMetrics } from '../../tests/support/silent-metrics.ts';
+import { BOUNDS } from '../bounds.ts';
 import { TurnQueue } from '../sessions/turn-queue.ts';
+import { HistoryBlocks } from './history-blocks.ts';
 import { membershipChange } from './membership.ts';
 import { NodeSigns } from './node-signs.ts';
+import { ResumeTurns } from './resume-turns.ts';
 import { Room } from './room.ts';
 
 const ROOM = 'r';
@@ -289,11 +292,14 @@ class World {
       { roomId: ROOM, partition: 0 },
       {
         source: this.history,
+        blocks: new HistoryBlocks({ source: this.history, now: clock.now, bounds: { ...BOUNDS, blockEvents: 3 } }),
+        resumeTurns: new ResumeTurns(1),
         tail: {
           hold: async () => {},
           release: () => {},
           recordsSeen: () => this.#at,
           catchUp: () => this.#catchUp(),
+          upToDateAt: () => Number.NEGATIVE_INFINITY,
         },
         turns: this.#turns,
         metrics: silentMetrics,
@@ -305,7 +311,7 @@ class World {
         signs: new NodeSigns({ nodeId: 'node', sets, pubSub, clock, logger, restore, lookAgain: () => {} }),
         onUnsaved: () => {},
         onFailed: (_, code) => this.#faults.push(new Error(`the room failed with ${code}`)),
-        bounds: { ringFrames: 4, ringBytes: 10_000, missedPage: 3 },
+        bounds: { ringFrames: 4, ringBytes: 10_000, missedPage: 3, resetAfter: 1_000 },
       },
     );
   }

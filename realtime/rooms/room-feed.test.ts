@@ -11,6 +11,8 @@ import { MemoryHistory } from '../../tests/support/memory-history.ts';
 import { silentMetrics } from '../../tests/support/silent-metrics.ts';
 import { BOUNDS } from '../bounds.ts';
 import { TurnQueue } from '../sessions/turn-queue.ts';
+import { HistoryBlocks } from './history-blocks.ts';
+import { ResumeTurns } from './resume-turns.ts';
 import { RoomFeed } from './room-feed.ts';
 
 describe('a room on a node', () => {
@@ -21,6 +23,7 @@ describe('a room on a node', () => {
   let now: number;
   let failedWith: RejectionCode | null;
   let released: number;
+  let upToDateAt: number;
 
   /** Appends to the log; the feed hears of it only where the test says so. */
   function say(text: string): ChatEvent {
@@ -40,6 +43,7 @@ describe('a room on a node', () => {
   beforeEach(async () => {
     said.length = 0;
     now = 0;
+    upToDateAt = 0;
     failedWith = null;
     released = 0;
     room = roomHistory('r');
@@ -56,7 +60,10 @@ describe('a room on a node', () => {
           },
           recordsSeen: () => 0,
           catchUp: async () => assertHeld(),
+          upToDateAt: () => upToDateAt,
         },
+        blocks: new HistoryBlocks({ source: history, now: () => now, bounds: BOUNDS }),
+        resumeTurns: new ResumeTurns(BOUNDS.resumePiecesPerTurn),
         turns: new TurnQueue(),
         metrics: silentMetrics,
         logger: pino({ level: 'silent' }),
@@ -151,7 +158,7 @@ describe('a room on a node', () => {
     await feed.open();
     // History is ahead of the tail: the room here is still at version 1.
     say('not yet seen here');
-    assert.deepEqual(await feed.join(ada, 0), { roomId: 'r', version: 1 });
+    assert.deepEqual(await feed.join(ada, 0), { roomId: 'r', version: 1, recovered: true });
     assert.deepEqual(
       ada.transport.frames.map(({ data }) => data.version),
       [1],

@@ -5,30 +5,35 @@
  *
  * - While the snapshot is read, events queue. The snapshot is good only when it holds all that the tail had seen before the room
  *   began to listen; then the queued events above its version are applied, and from there on joining touches memory only.
- * - A session is either live, and gets each turn's frames, or resuming, and gets missed frames read from the ring or from
- *   PostgreSQL until there are none left; it becomes live in the same turn in which that is found.
+ * - A session is either live, and gets each turn's frames, or resuming, and gets missed frames from the ring or from blocks of
+ *   history until there are none left; it becomes live in the same turn in which that is found.
  * - Frames of a turn wait to be joined. They are sent before a session is let in or taken out, so that it gets neither what it
  *   already has nor what it may not see.
  */
 import assert from 'node:assert/strict';
 import type { Logger } from '../../platform/logger.ts';
 import type { ChatEvent } from '../../schemas/generated/events.ts';
+import { LIMITS } from '../../schemas/limits.ts';
 import { isRejection, REJECTIONS, type Rejection, type RejectionCode, reject } from '../../schemas/rejections.ts';
 import { CLIENT_FRAMES, SERVER_FRAMES } from '../../schemas/wire.ts';
 import { BOUNDS } from '../bounds.ts';
 import { type EncodedFrame, encodeFrame, joinFrames } from '../frames/encoded-frame.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
 import type { TurnQueue } from '../sessions/turn-queue.ts';
+import type { HistoryBlocks } from './history-blocks.ts';
 import { type LoadDeps, loadRoom, type RoomTail } from './load-room.ts';
 import type { Joined, Participant } from './participant.ts';
+import type { ResumeTurns } from './resume-turns.ts';
 import type { RoomChange } from './room-source.ts';
 import { changesRightAbove, RoomState } from './room-state.ts';
 import { type MissedEventsDeps, sendMissed } from './send-missed.ts';
 
-export type FeedBounds = { ringFrames: number; ringBytes: number; missedPage: number };
+export type FeedBounds = { ringFrames: number; ringBytes: number; missedPage: number; resetAfter: number };
 
 export type RoomFeedDeps = LoadDeps & {
   tail: RoomTail;
+  blocks: HistoryBlocks;
+  resumeTurns: ResumeTurns;
   logger: Logger;
   turns: TurnQueue;
   metrics: RealtimeMetrics;
@@ -56,12 +61,13 @@ export class RoomFeed {
   #queue: RoomChange[] = [];
   #pending: EncodedFrame[] = [];
   #filling: Promise<void> = Promise.resolve();
+  #heartbeat: { version: number; frame: EncodedFrame } | null = null;
 
   constructor(room: { roomId: string; partition: number }, deps: RoomFeedDeps) {
     this.roomId = room.roomId;
     this.partition = room.partition;
     this.#deps = deps;
-    this.#bounds = deps.bounds ?? BOUNDS;
+    this.#bounds = deps.bounds ?? { ...BOUNDS, ...LIMITS };
   }
 
   get sessionCount(): number {
@@ -105,8 +111,11 @@ export class RoomFeed {
     }
   }
 
-  /** Lets a member's session in, from the newest messages on, or from after the version that it already has. */
-  async join(session: Participant, after: number | undefined): Promise<Joined | Rejection> {
+  /**
+   * Lets a member's session in: from the newest messages on, or from after the version that it already has. With `reset` it begins
+   * with the newest messages too where it has missed more than LIMITS.resetAfter events, or has a version that the room has not.
+   */
+  async join(session: Participant, after: number | undefined, reset = false): Promise<Joined | Rejection> {
     const state = this.#state;
     assert.ok(state, 'a room is joined after it has been loaded');
     if (this.#phase === 'closed') return reject('unavailable');
@@ -115,14 +124,19 @@ export class RoomFeed {
       const behind = await this.#catchUp();
       if (behind) return behind;
       if (!state.isMember(session.userId)) return reject('not_a_member');
-      if ((after ?? 0) > state.version) return reject('version_ahead');
+      if ((after ?? 0) > state.version && !reset) return reject('version_ahead');
     }
     if (this.#isClosed() || !session.isOpen()) return reject('unavailable');
-    if (after !== undefined) return this.#resume(state, session, after);
-    this.flush();
-    session.transport.send(state.recentMessagesFrame());
-    this.#letIn(session);
-    return { roomId: this.roomId, version: state.version };
+    const joined = { roomId: this.roomId, version: state.version };
+    if (after === undefined) {
+      this.#begin(state, session);
+      return joined;
+    }
+    if (reset && (after > state.version || state.version - after > this.#bounds.resetAfter)) {
+      this.#begin(state, session);
+      return { ...joined, recovered: false };
+    }
+    return this.#resume(state, session, after);
   }
 
   /** Takes the session out; nothing of the room reaches it afterwards. */
@@ -153,6 +167,22 @@ export class RoomFeed {
 
   hasJoined(session: Participant): boolean {
     return this.#sessions.get(session)?.isCounted ?? false;
+  }
+
+  /**
+   * Tells a live session up to where it has everything, so that silence proves that nothing was said. A session that resumes is
+   * told nothing, and nobody is while it cannot be told whether there is more in the log than here.
+   */
+  heartbeat(session: Participant): void {
+    const state = this.#state;
+    if (this.#phase !== 'live' || state === null || !this.#sessions.get(session)?.isLive) return;
+    if (this.#deps.now() - this.#deps.tail.upToDateAt(this.partition) > BOUNDS.headKnownMs) return;
+    this.flush();
+    const { roomId } = this;
+    const { version } = state;
+    if (this.#heartbeat?.version !== version)
+      this.#heartbeat = { version, frame: encodeFrame(SERVER_FRAMES.heartbeat, { roomId, version }, version) };
+    session.transport.send(this.#heartbeat.frame);
   }
 
   /** Sends what has gathered in this turn. Called by the turn queue, and before sessions come or go. */
@@ -211,13 +241,18 @@ export class RoomFeed {
     }
   }
 
+  #begin(state: RoomState, session: Participant): void {
+    this.flush();
+    session.transport.send(state.recentMessagesFrame());
+    this.#letIn(session);
+  }
+
   async #resume(state: RoomState, session: Participant, after: number): Promise<Joined | Rejection> {
     this.flush();
     const isCounted = this.hasJoined(session);
     this.#sessions.set(session, { isLive: false, isCounted });
     const deps: MissedEventsDeps = {
       ...this.#deps,
-      missedPage: this.#bounds.missedPage,
       // Taken out meanwhile: the user is no member any more, the session has ended, or the room failed.
       goesOn: () => this.#sessions.has(session) && session.isOpen(),
       letIn: () => {
@@ -226,7 +261,7 @@ export class RoomFeed {
       },
     };
     const outcome = await sendMissed(state, session, after, deps);
-    if (typeof outcome === 'number') return { roomId: this.roomId, version: outcome };
+    if (typeof outcome === 'number') return { roomId: this.roomId, version: outcome, recovered: true };
     this.leave(session);
     if (isCounted) session.leftRoom(this.roomId);
     return state.isMember(session.userId) ? outcome : reject('not_a_member');

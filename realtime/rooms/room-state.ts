@@ -4,7 +4,7 @@ import type { ChatEvent } from '../../schemas/generated/events.ts';
 import { LIMITS } from '../../schemas/limits.ts';
 import { SERVER_FRAMES } from '../../schemas/wire.ts';
 import { BOUNDS } from '../bounds.ts';
-import { type EncodedFrame, encodeFrame, encodeFrameJson } from '../frames/encoded-frame.ts';
+import { type EncodedFrame, encodeFrame, encodeFrameJson, type FrameBatch } from '../frames/encoded-frame.ts';
 import { FrameRing, type RingBounds } from '../frames/frame-ring.ts';
 import { messageToFrame, toFrame } from '../frames/to-frame.ts';
 import { membershipChange } from './membership.ts';
@@ -15,21 +15,37 @@ export type Applied = { frame: EncodedFrame | null; leavingUserId: string | null
 
 export class RoomState {
   readonly roomId: string;
-  readonly ring: FrameRing;
+  readonly #ring: FrameRing;
   readonly #members: Set<string>;
   /** Newest messages as JSON, ascending. */
   readonly #recent: string[];
   #recentFrame: EncodedFrame | null = null;
+  /**
+   * The end of #recent as the snapshot had it, where no other event lies between those messages and the snapshot's version. The
+   * ring gets them when somebody comes back who has missed them: a room that nobody comes back to does not keep them twice.
+   */
+  #denseEnd: { begin: number; end: number; version: number } | null;
 
   constructor(snapshot: RoomSnapshot, ringBounds: RingBounds = BOUNDS) {
     this.roomId = snapshot.room.id;
-    this.ring = new FrameRing(snapshot.version, ringBounds);
+    this.#ring = new FrameRing(snapshot.version, ringBounds);
     this.#members = new Set(snapshot.members.map((member) => member.userId));
-    this.#recent = snapshot.messages.slice(-BOUNDS.recentMessages).map((message) => JSON.stringify(message));
+    const messages = snapshot.messages.slice(-BOUNDS.recentMessages);
+    this.#recent = messages.map((message) => JSON.stringify(message));
+    const { length } = messages;
+    const isDense = (at: number): boolean => messages[at]?.version === snapshot.version - (length - 1 - at);
+    const lastOther = messages.findLastIndex((_, at) => !isDense(at));
+    this.#denseEnd = { begin: lastOther + 1, end: length, version: snapshot.version };
   }
 
   get version(): number {
-    return this.ring.version;
+    return this.#ring.version;
+  }
+
+  /** The frames of all versions after that one, or null where only history has them. */
+  framesAfter(version: number): FrameBatch | null {
+    if (version < this.#ring.reachesBackTo) this.#extendRing();
+    return this.#ring.after(version);
   }
 
   isMember(userId: string): boolean {
@@ -49,13 +65,29 @@ export class RoomState {
   /** Folds in the change right above the room's version. */
   apply(change: RoomChange): Applied {
     const frame = changeToFrame(change);
-    this.ring.push(change.version, frame);
+    this.#ring.push(change.version, frame);
     this.#recentFrame = null;
     if (frame?.name === SERVER_FRAMES.receiveMessage) {
       this.#recent.push(frame.json);
-      if (this.#recent.length > BOUNDS.recentMessages) this.#recent.shift();
+      if (this.#recent.length > BOUNDS.recentMessages) {
+        this.#recent.shift();
+        this.#denseEnd = null;
+      }
     }
     return { frame, leavingUserId: 'event' in change ? this.#applyMembership(change.event) : null };
+  }
+
+  #extendRing(): void {
+    if (this.#denseEnd === null) return;
+    const { begin, end, version } = this.#denseEnd;
+    this.#denseEnd = null;
+    // Unless what came right after the snapshot has gone from it already.
+    if (this.#ring.reachesBackTo !== version) return;
+    const first = version - (end - begin) + 1;
+    const frames = this.#recent
+      .slice(begin, end)
+      .map((json, index) => encodeFrameJson(SERVER_FRAMES.receiveMessage, json, first + index));
+    this.#ring.extendBack(frames);
   }
 
   #applyMembership(event: ChatEvent): string | null {

@@ -69,10 +69,10 @@ export class Room {
     return this.#opened;
   }
 
-  async join(session: Participant, after: number | undefined): Promise<Joined | Rejection> {
+  async join(session: Participant, after: number | undefined, reset = false): Promise<Joined | Rejection> {
     this.#joining += 1;
     try {
-      const joined = (await this.opened()) ?? (await this.feed.join(session, after));
+      const joined = (await this.opened()) ?? (await this.feed.join(session, after, reset));
       if (!isRejection(joined)) this.#frames.joined(session);
       return joined;
     } finally {

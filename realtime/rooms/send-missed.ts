@@ -1,21 +1,23 @@
-// Sends a session that came back exactly the events that it missed: from the room's ring where that reaches back far enough, else
-// page by page from PostgreSQL until the ring does. How far behind the session is makes no difference but time.
+/* Sends a session that came back exactly the events that it missed. What the room's ring reaches back to comes from there, in one
+ * piece; what is older in blocks of history, which all sessions of the node share, until the ring does. How far behind the session
+ * is makes no difference but time.
+ */
 import type { Logger } from '../../platform/logger.ts';
 import { LIMITS } from '../../schemas/limits.ts';
-import { type Rejection, reject } from '../../schemas/rejections.ts';
+import { isRejection, type Rejection, reject } from '../../schemas/rejections.ts';
 import { BOUNDS } from '../bounds.ts';
-import { type EncodedFrame, joinFrames } from '../frames/encoded-frame.ts';
+import type { FrameBlock } from '../frames/frame-block.ts';
+import { type HistoryBlocks, TooManyBlocksError } from './history-blocks.ts';
 import type { Participant } from './participant.ts';
-import type { RoomSource } from './room-source.ts';
-import { changesRightAbove, changeToFrame, type RoomState } from './room-state.ts';
+import type { ResumeTurns } from './resume-turns.ts';
+import type { RoomState } from './room-state.ts';
 
 export type MissedEventsDeps = {
-  source: RoomSource;
+  blocks: Pick<HistoryBlocks, 'after'>;
+  resumeTurns: ResumeTurns;
   now: () => number;
   pause: (ms: number) => Promise<void>;
   logger: Logger;
-  /** Events read at once. */
-  missedPage: number;
   /** Whether the session may still be sent to. */
   goesOn: () => boolean;
   /** Nothing is missing any more: from this call on the session must get what happens. */
@@ -36,24 +38,19 @@ export async function sendMissed(
   let version = after;
   let deadline = deps.now() + BOUNDS.snapshotMs;
   while (deps.goesOn()) {
-    const inRing = state.ring.after(version);
-    if (inRing !== null) {
-      sendTogether(session, inRing);
+    const rest = state.framesAfter(version);
+    if (rest !== null) {
+      if (rest.wsBytes.length > 0) session.transport.sendBatch(rest);
       deps.letIn();
       return state.version;
     }
-    // Not beyond what is known here: up to there the session's right to see it has been checked.
-    const upTo = state.version;
-    const page = await readPage(state.roomId, version, deps);
-    if (page === null) return reject('unavailable');
-    const changes = changesRightAbove(page, version).filter((change) => change.version <= upTo);
-    if (!deps.goesOn()) break;
-    if (changes.length > 0) {
-      sendTogether(
-        session,
-        changes.map(changeToFrame).filter((frame) => frame !== null),
-      );
-      version = changes.at(-1)?.version ?? version;
+    const block = await readBlock(state.roomId, version, deps);
+    if (block !== null && isRejection(block)) return block;
+    if (block !== null) {
+      // Asked for again after each piece: a client that reads slowly must not keep a block that nobody else wants.
+      await deps.resumeTurns.take();
+      if (!deps.goesOn()) break;
+      version = sendPiece(session, block, version, state);
       if (!(await hasRoom(session, deps))) break;
       deadline = deps.now() + BOUNDS.snapshotMs;
     } else if (deps.now() >= deadline) {
@@ -65,16 +62,24 @@ export async function sendMissed(
   return reject('unavailable');
 }
 
-function sendTogether(session: Participant, frames: EncodedFrame[]): void {
-  if (frames.length > 0) session.transport.sendBatch(joinFrames(frames));
+function sendPiece(session: Participant, block: FrameBlock, version: number, state: RoomState): number {
+  // Not beyond what is known here: up to there the session's right to see it has been checked.
+  const { batch, upTo } = block.part(version, Math.min(block.upTo, state.version), BOUNDS.resumePieceBytes);
+  if (batch.wsBytes.length > 0) session.transport.sendBatch(batch);
+  return upTo;
 }
 
-async function readPage(roomId: string, after: number, deps: MissedEventsDeps) {
+async function readBlock(
+  roomId: string,
+  version: number,
+  { blocks, logger }: MissedEventsDeps,
+): Promise<FrameBlock | null | Rejection> {
   try {
-    return await deps.source.eventsAfter(roomId, after, deps.missedPage);
+    return await blocks.after(roomId, version);
   } catch (error) {
-    deps.logger.warn({ err: error, roomId }, 'missed events cannot be read');
-    return null;
+    if (error instanceof TooManyBlocksError) return reject('busy');
+    logger.warn({ err: error, roomId }, 'missed events cannot be read');
+    return reject('unavailable');
   }
 }
 

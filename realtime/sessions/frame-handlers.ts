@@ -54,7 +54,7 @@ async function joinRoom(
   const frame = parseRequest(JoinRoomFrame, data);
   if (isRejection(frame)) return frame;
   const limited = await session.limit(deps.joinLimit);
-  return limited ?? session.inRoomOrder(frame.roomId, () => session.join(frame.roomId, frame.after));
+  return limited ?? session.inRoomOrder(frame.roomId, () => session.join(frame.roomId, frame.after, frame.reset));
 }
 
 async function leaveRoom(session: Session, data: unknown): Promise<Outcome<typeof CLIENT_FRAMES.leaveRoom>> {

@@ -134,11 +134,17 @@ export class Session implements Participant {
     this.#rooms.delete(roomId);
   }
 
-  async join(roomId: string, after: number | undefined): Promise<Joined | Rejection> {
+  /** Tells the client how far its rooms are; says how many rooms it is in. */
+  beat(): number {
+    for (const roomId of this.#rooms) this.#deps.hub.heartbeat(this, roomId);
+    return this.#rooms.size;
+  }
+
+  async join(roomId: string, after: number | undefined, reset?: boolean): Promise<Joined | Rejection> {
     if (!this.#rooms.has(roomId) && this.#rooms.size >= LIMITS.roomsPerSocket) return reject('too_many_rooms');
     // Before the room lets the session in: the room takes it out of here again when the user leaves in the same moment.
     this.#rooms.add(roomId);
-    const joined = await this.#deps.hub.join(this, roomId, after);
+    const joined = await this.#deps.hub.join(this, roomId, after, reset);
     if (isRejection(joined) && !this.#deps.hub.hasJoined(this, roomId)) this.#rooms.delete(roomId);
     return joined;
   }

@@ -9,6 +9,7 @@ import { CLIENT_FRAMES } from '../../schemas/wire.ts';
 import { BOUNDS } from '../bounds.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
 import type { Backlog } from './backlog.ts';
+import { beatAll } from './beat-all.ts';
 import { type DrainDeps, drain, untilGone } from './drain.ts';
 import { Session, type SessionDeps } from './session.ts';
 import { SocketIoTransport } from './socket-io-transport.ts';
@@ -37,11 +38,17 @@ const ROOM_ID_EVENTS: ReadonlySet<string> = new Set([
   CLIENT_FRAMES.stopTyping,
 ]);
 
+const SPOKES = BOUNDS.pingEveryMs / 1_000;
+
 export class SocketIoGateway {
   readonly #deps: SocketIoGatewayDeps;
   readonly #io: Server;
   readonly #sessions = new Set<Session>();
+  /** A session hangs on one spoke for ever, so that heartbeats are spread over time. */
+  readonly #wheel = Array.from({ length: SPOKES }, () => new Set<Session>());
   #isAttached = false;
+  #spoke = 0;
+  #nextSpoke = 0;
   #isDraining = false;
 
   constructor(deps: SocketIoGatewayDeps) {
@@ -79,6 +86,12 @@ export class SocketIoGateway {
     this.#io.attach(server);
   }
 
+  /** Once a second: heartbeats of those whose turn it is. */
+  tick(): void {
+    beatAll(this.#wheel[this.#spoke] ?? []);
+    this.#spoke = (this.#spoke + 1) % SPOKES;
+  }
+
   /** Takes no new sockets and sends all away: see drain.ts. */
   async stop(): Promise<void> {
     this.#isDraining = true;
@@ -102,10 +115,14 @@ export class SocketIoGateway {
       onClosed: () => {
         session.end();
         this.#sessions.delete(session);
+        spoke?.delete(session);
       },
     });
+    const spoke = this.#wheel[this.#nextSpoke];
+    this.#nextSpoke = (this.#nextSpoke + 1) % SPOKES;
     const session = new Session(socket.data as Identity, transport, this.#deps);
     this.#sessions.add(session);
+    spoke?.add(session);
     socket.on('disconnect', () => transport.closedByPeer());
     socket.onAny((event: string, ...args: unknown[]) => receive(session, transport, event, args));
     session.greet();

@@ -9,6 +9,7 @@ import { BOUNDS } from '../bounds.ts';
 import type { Hub } from '../hub.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
 import type { Backlog } from './backlog.ts';
+import { beatAll } from './beat-all.ts';
 import { type DrainDeps, drain, untilGone } from './drain.ts';
 import { SseStream } from './sse-stream.ts';
 import type { TokenClock } from './token-clock.ts';
@@ -36,6 +37,8 @@ export type StreamRequest = {
   identity: Identity;
   roomId: string;
   after: number | undefined;
+  /** Whether a client that is far behind wants the newest messages instead of all that it missed. */
+  reset: boolean;
   response: ServerResponse;
   socket: Socket;
 };
@@ -73,7 +76,7 @@ export class SseGateway {
   /** Once a second. */
   tick(): void {
     const now = this.#deps.now();
-    for (const { transport } of this.#wheel[this.#spoke] ?? []) transport.checkAlive();
+    beatAll(this.#wheel[this.#spoke] ?? []);
     this.#spoke = (this.#spoke + 1) % WHEEL_SPOKES;
     for (const [socket, cutAt] of this.#lingering) if (now >= cutAt) socket.destroy();
   }
@@ -95,7 +98,7 @@ export class SseGateway {
     return limited && { ...reject('rate_limited'), ...limited };
   }
 
-  #open({ identity, roomId, after, response, socket }: StreamRequest): Promise<Rejection | null> | Rejection {
+  #open({ identity, roomId, after, reset, response, socket }: StreamRequest): Promise<Rejection | null> | Rejection {
     // The client may have gone while its rate was looked at; then nobody would tell of it again.
     if (response.destroyed) return reject('unavailable');
     if (this.#isDraining || this.#count + this.#deps.otherSockets() >= this.#deps.maxSockets) {
@@ -121,6 +124,6 @@ export class SseGateway {
       this.#lingering.delete(socket);
       stream.transport.closedByPeer();
     });
-    return stream.open(after);
+    return stream.open(after, reset);
   }
 }

@@ -61,6 +61,12 @@ export class WsConnection implements WsTransportOwner {
     return this.#session?.isBusy ?? false;
   }
 
+  /** Asks for a sign of life, and gives one: how far the client's rooms are. Says how many frames that were. */
+  beat(): number {
+    this.transport.checkAlive();
+    return 1 + (this.#session?.beat() ?? 0);
+  }
+
   /** Once a second as long as there is no token: the time for it may have run out. */
   awaitToken(now: number): void {
     if (now >= this.#authenticateBefore) this.transport.close('authenticationTimeout');

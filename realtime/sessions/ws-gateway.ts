@@ -7,6 +7,7 @@ import { LIMITS } from '../../schemas/limits.ts';
 import { BOUNDS } from '../bounds.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
 import type { Backlog } from './backlog.ts';
+import { beatAll } from './beat-all.ts';
 import { type DrainDeps, drain, untilGone } from './drain.ts';
 import type { SessionDeps } from './session.ts';
 import type { TurnQueue } from './turn-queue.ts';
@@ -88,7 +89,7 @@ export class WsGateway {
   tick(): void {
     const now = this.#deps.now();
     for (const connection of this.#unauthenticated) connection.awaitToken(now);
-    for (const connection of this.#wheel[this.#spoke] ?? []) connection.transport.checkAlive();
+    beatAll(this.#wheel[this.#spoke] ?? []);
     this.#spoke = (this.#spoke + 1) % WHEEL_SPOKES;
   }
 

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { get, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
+import { SERVER_FRAMES } from '../../schemas/wire.ts';
 import { assertServerFrame } from './documented-frames.ts';
 
 export type StreamEvent = { event: string; data: Record<string, unknown>; id: string | undefined };
@@ -57,9 +58,10 @@ export class EventStream {
     await this.#until(() => this.comments.length >= count || undefined, `${count} comments`);
   }
 
-  /** The ids of all events that have one. */
+  /** The ids of all events that have one, but for heartbeats: those come when they like and repeat what was there. */
   ids(): number[] {
-    return this.events.flatMap(({ id }) => (id === undefined ? [] : [Number(id)]));
+    const events = this.events.filter(({ event }) => event !== SERVER_FRAMES.heartbeat);
+    return events.flatMap(({ id }) => (id === undefined ? [] : [Number(id)]));
   }
 
   close(): void {

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { get } from 'node:http';
 import { io } from 'socket.io-client';
 import { WebSocket } from 'ws';
-import { CLIENT_FRAMES } from '../../schemas/wire.ts';
+import { CLIENT_FRAMES, SERVER_FRAMES } from '../../schemas/wire.ts';
 import type { Frame } from '../e2e/support/chat-socket.ts';
 import { assertServerFrame } from './documented-frames.ts';
 import { EventStream } from './event-stream.ts';
@@ -44,9 +44,10 @@ export class ResumingClient {
     return this.#link.ask !== undefined;
   }
 
-  /** Of all events of the room's history. */
+  /** Of all events of the room's history; a heartbeat is none. */
   versions(): number[] {
-    return this.heard.flatMap(({ data }) => (typeof data.version === 'number' ? [data.version] : []));
+    const events = this.heard.filter(({ event }) => event !== SERVER_FRAMES.heartbeat);
+    return events.flatMap(({ data }) => (typeof data.version === 'number' ? [data.version] : []));
   }
 
   async until(condition: () => boolean): Promise<void> {
