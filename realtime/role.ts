@@ -180,6 +180,7 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
     onClosing: () => streams.stop(),
     closingMs: stopMs,
     attach(server) {
+      server.maxConnections = 2 * settings.maxSockets + BOUNDS.plainConnections;
       webSockets.attach(server);
       socketIo.attach(server);
     },
