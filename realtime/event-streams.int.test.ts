@@ -13,6 +13,7 @@ import { holds } from '../platform/pub-sub-contract.ts';
 import { CLOSE_CODES } from '../schemas/close-codes.ts';
 import { CLIENT_FRAMES, SERVER_FRAMES } from '../schemas/wire.ts';
 import { type ChatSocket, openSocket } from '../tests/e2e/support/chat-socket.ts';
+import { assertDocumented } from '../tests/support/documented-rest.ts';
 import { askForEvents, EventStream } from '../tests/support/event-stream.ts';
 import { openRealtimeWorld, type RealtimeNode, type RealtimeWorld } from '../tests/support/realtime-world.ts';
 import { BOUNDS } from './bounds.ts';
@@ -54,8 +55,17 @@ describe('streams of events', () => {
   async function refusal(url: string, headers: OutgoingHttpHeaders): Promise<Problem> {
     const response = await askForEvents(url, headers);
     assert.equal(response.headers['content-type'], 'application/problem+json');
-    const { code } = JSON.parse(Buffer.concat(await response.toArray()).toString()) as { code: string };
-    return { status: response.statusCode, code, retryAfter: response.headers['retry-after'] };
+    const text = Buffer.concat(await response.toArray()).toString();
+    const { statusCode: status = 0 } = response;
+    assertDocumented({
+      method: 'GET',
+      path: url,
+      status,
+      headers: new Headers(response.headers as Record<string, string>),
+      text,
+    });
+    const { code } = JSON.parse(text) as { code: string };
+    return { status, code, retryAfter: response.headers['retry-after'] };
   }
 
   async function socketIn(roomId: string, userId: string): Promise<ChatSocket> {
