@@ -1,12 +1,13 @@
 /* The import rules of the layout (docs/architecture.md): every folder names the folders that it may import, nothing else. */
 const FOLDERS = {
   schemas: [],
+  documents: ['schemas', 'platform'],
   'event-log': ['schemas', 'platform'],
   platform: [],
-  commands: ['schemas', 'event-log', 'platform'],
+  commands: ['schemas', 'event-log', 'platform', 'documents'],
   projections: ['schemas', 'event-log', 'platform'],
-  'read-api': ['schemas', 'platform'],
-  realtime: ['schemas', 'event-log', 'platform'],
+  'read-api': ['schemas', 'platform', 'documents'],
+  realtime: ['schemas', 'event-log', 'platform', 'documents'],
 };
 /* Single files of another folder that a folder may import beside the above: the read side shares names of tables and keys
    and the cache port, and reads events that rows hold as the codec reads those of the log; the socket node asks the same queries and sends commands through the commands' own client. */
@@ -32,7 +33,7 @@ module.exports = {
       severity: 'error',
       from: { path: `^${folder}/`, pathNot: '\\.(test|prop\\.test|int\\.test)\\.ts$' },
       to: {
-        path: '^(schemas|event-log|platform|commands|projections|read-api|realtime|tests|bench|ops|client|web|main\\.ts)',
+        path: '^(schemas|documents|event-log|platform|commands|projections|read-api|realtime|tests|bench|ops|client|web|main\\.ts)',
         pathNot: [`^${folder}/`, ...allowed.map((name) => `^${name}/`), ...(FILES[folder] ? [FILES[folder]] : [])],
       },
     })),

@@ -2,6 +2,7 @@
 // is brought along: the log and the history in a PostgreSQL of our own, the hot cache, presence and typing in memory.
 import { openCommandsRole } from './commands/role.ts';
 import { type MainConfig, readMainConfig } from './config.ts';
+import { documentRoutes } from './documents/document-routes.ts';
 import { openEventLog } from './event-log/open-event-log.ts';
 import { openSnapshotStore } from './event-log/open-snapshot-store.ts';
 import { ownershipOpener } from './event-log/ownership/open-ownership.ts';
@@ -77,7 +78,7 @@ async function start(config: MainConfig, lifecycle: Lifecycle, logger: Logger): 
     rest: [commands, readApi],
     realtime,
     projections: role,
-    routes: devTokens,
+    routes: [...documentRoutes({ socketPort: ports.realtime }), ...devTokens],
     metricsText,
   };
   await serveRoles({ ...served, lifecycle, logger, metrics });

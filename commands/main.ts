@@ -1,4 +1,6 @@
 // The commands role as a process of its own.
+
+import { documentRoutes, SOCKET_PORT } from '../documents/document-routes.ts';
 import { openEventLog } from '../event-log/open-event-log.ts';
 import { openSnapshotStore } from '../event-log/open-snapshot-store.ts';
 import { ownershipOpener } from '../event-log/ownership/open-ownership.ts';
@@ -49,4 +51,5 @@ const parts = { ...deps, openOwnership, snapshots, ids: uuidv7Ids, clock: system
 const role = openCommandsRole(parts);
 const { port, frontendUrl } = config;
 const answers = { problems: REJECTIONS, bodyLimitBytes: LIMITS.httpBodyBytes };
-await serveRole(role, { port, frontendUrl, ...answers, lifecycle, log: logger, metrics });
+const routes = [...documentRoutes({ socketPort: SOCKET_PORT }), ...role.routes];
+await serveRole({ ...role, routes }, { port, frontendUrl, ...answers, lifecycle, log: logger, metrics });

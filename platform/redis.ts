@@ -1,5 +1,6 @@
 // One Redis client per purpose. Commands fail fast while Redis is away (no offline queue): everything in Redis can be done
 // without, so a caller falls back instead of waiting.
+import { once } from 'node:events';
 import { Redis } from 'ioredis';
 import type { Logger } from './logger.ts';
 
@@ -20,4 +21,14 @@ export function openRedis(options: { host: string; port: number; connectionName:
   });
   redis.on('error', (error) => log.warn({ err: error }, 'redis is not reachable'));
   return redis;
+}
+
+/** Resolves when Redis answers, or after that time all the same: what is in it can be done without. */
+export async function whenReady(redis: RedisClient, timeoutMs: number): Promise<void> {
+  if (redis.status === 'ready') return;
+  try {
+    await once(redis, 'ready', { signal: AbortSignal.timeout(timeoutMs) });
+  } catch {
+    // It is away; the client goes on trying.
+  }
 }

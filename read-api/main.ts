@@ -1,4 +1,5 @@
 // The read API as a process of its own.
+import { documentRoutes, SOCKET_PORT } from '../documents/document-routes.ts';
 import { createTokenVerifier } from '../platform/auth.ts';
 import { systemClock } from '../platform/clock.ts';
 import { createMemoryExpiringSets, createRedisExpiringSets } from '../platform/expiring-sets.ts';
@@ -51,4 +52,5 @@ const deps = { settings, lifecycle, logger, metrics, queries, cache, sets, writt
 const role = await openReadApiRole(deps);
 const { port, frontendUrl } = config;
 const answers = { problems: REJECTIONS, bodyLimitBytes: LIMITS.httpBodyBytes };
-await serveRole(role, { port, frontendUrl, ...answers, lifecycle, log: logger, metrics });
+const routes = [...documentRoutes({ socketPort: SOCKET_PORT }), ...role.routes];
+await serveRole({ ...role, routes }, { port, frontendUrl, ...answers, lifecycle, log: logger, metrics });

@@ -1,5 +1,6 @@
 // Who is present in a room, from what the socket nodes keep in the shared expiring sets (schemas/presence.ts): the entries of those
 // nodes whose sign of life is there. A sign expires within seconds of its node's death.
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Clock } from '../platform/clock.ts';
 import { type ExpiringSets, ExpiringSetsUnavailableError } from '../platform/expiring-sets.ts';
 import { Problem } from '../platform/http-app.ts';
@@ -9,6 +10,8 @@ export type PresentPage = { count: number; members: PresentUser[]; hasMore: bool
 
 /** Milliseconds for which one reading of a room serves: a large one is much to read, however many ask for it. */
 const READING_MS = 1_000;
+
+const PARSED_IN_A_TURN = 1_000;
 
 type Reading = { readAt: number; users: Promise<PresentUser[]> };
 
@@ -62,7 +65,9 @@ export class PresenceReader {
     const [nodes, entries] = await Promise.all([sets.members(NODES_KEY), sets.members(presenceKey(roomId))]);
     const alive = new Set(nodes);
     const nameByUser = new Map<string, string>();
-    for (const text of entries) {
+    for (const [index, text] of entries.entries()) {
+      // Those of a room with very many would hold up every other request.
+      if (index % PARSED_IN_A_TURN === PARSED_IN_A_TURN - 1) await turn();
       const entry = parseEntry(text);
       if (entry && alive.has(entry.node)) nameByUser.set(entry.userId, entry.username);
     }

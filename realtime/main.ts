@@ -12,7 +12,7 @@ import { createMetrics } from '../platform/metrics.ts';
 import { openDatabase } from '../platform/postgres.ts';
 import { createMemoryPubSub, createRedisPubSub } from '../platform/pub-sub.ts';
 import { createRateLimit } from '../platform/rate-limit.ts';
-import { openRedis } from '../platform/redis.ts';
+import { openRedis, whenReady } from '../platform/redis.ts';
 import { failInSentences } from '../platform/tell-of-failure.ts';
 import { createQueries } from '../read-api/queries/queries.ts';
 import { LIMITS } from '../schemas/limits.ts';
@@ -20,6 +20,8 @@ import { REJECTIONS } from '../schemas/rejections.ts';
 import { readRealtimeConfig } from './config.ts';
 import { openRealtimeRole } from './role.ts';
 
+/** Milliseconds to wait for Redis, so that the node's first sign of life is there before its first socket. */
+const REDIS_WAIT_MS = 1_000;
 const MAX_MARKS = 1_000_000;
 
 failInSentences();
@@ -55,6 +57,7 @@ const open = (connectionName: string) => {
   return redis;
 };
 const [redis, subscriber] = [open('realtime'), open('realtime subscriptions')];
+for (const client of [redis, subscriber]) if (client !== null) await whenReady(client, REDIS_WAIT_MS);
 const prefix = `roomlog:${config.logTopic}:`;
 const sets = redis
   ? createRedisExpiringSets(redis, prefix)

@@ -82,7 +82,8 @@ describe('a socket node on the partitions of Kafka', () => {
       const last = lastByRoom.get(roomId) ?? 0;
       const versions = () =>
         socket.frames
-          .filter(({ event }) => event !== SERVER_FRAMES.recentMessages)
+          // Neither is an event: they say a version that there has been.
+          .filter(({ event }) => event !== SERVER_FRAMES.recentMessages && event !== SERVER_FRAMES.heartbeat)
           .map(({ data }) => (data as { version?: number }).version)
           .filter((version) => version !== undefined);
       await until('the last version comes', () => versions().at(-1) === last, 15_000);

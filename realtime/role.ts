@@ -3,6 +3,7 @@
 import type { Server } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { CommandPort } from '../commands/client/command-port.ts';
+import { documentRoutes } from '../documents/document-routes.ts';
 import type { Codec } from '../event-log/codec/codec.ts';
 import type { EventLog } from '../event-log/event-log.ts';
 import type { TokenVerifier } from '../platform/auth.ts';
@@ -164,7 +165,11 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
   logger.info({ node: signs.nodeId }, 'the socket node can take sockets');
   return {
     name: 'realtime',
-    routes: [fixedJsonRoute(CODES_PATH, codesDocument()), ...mount(createSseRoute(deps.verifier, streams))],
+    routes: [
+      ...documentRoutes({ socketPort: null }),
+      fixedJsonRoute(CODES_PATH, codesDocument()),
+      ...mount(createSseRoute(deps.verifier, streams)),
+    ],
     ready: {
       log: () => deps.eventLog.head(0),
       history: () => deps.source.checkpoints(),

@@ -2,13 +2,13 @@
 // with. The compiler asks for an entry when a name is added to CLIENT_FRAMES; handlers answer with the type that stands here; the
 // AsyncAPI document is made from this table.
 import { z } from 'zod';
+import { EXAMPLE_MESSAGE } from './examples.ts';
 import type { RejectionCode } from './rejections.ts';
 import { AuthFrame, JoinRoomFrame, LeaveRoomFrame, SendMessageFrame, TypingFrame } from './requests.ts';
-import { EXAMPLE_MESSAGE } from './server-frames.ts';
 import { CLIENT_FRAMES, type ClientFrameName, FIELDS } from './wire.ts';
 
 /** `does` says in one sentence what the frame is for; the examples are what the schemas take. */
-type ClientFrameEntry = {
+export type ClientFrameEntry = {
   does: string;
   data: z.ZodType<object>;
   answer: z.ZodType<object>;

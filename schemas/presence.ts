@@ -21,6 +21,11 @@ export function formatEntry({ node, userId, username }: PresenceEntry): string {
   return JSON.stringify([node, userId, username]);
 }
 
+/** What all entries of that node begin with, and no others. */
+export function beginningOfEntries(node: string): string {
+  return `[${JSON.stringify(node)},`;
+}
+
 /** Null where it is no entry: a build of another time may write otherwise. */
 export function parseEntry(text: string): PresenceEntry | null {
   const parsed: unknown = parseJson(text);

@@ -3,31 +3,14 @@
 // this table. Frames are never parsed with it while the service runs, only in tests.
 import { z } from 'zod';
 import { CLOSE_CODES, type CloseName } from './close-codes.ts';
+import { EXAMPLE_EVENT, EXAMPLE_MESSAGE, EXAMPLE_USER } from './examples.ts';
 import { REJECTIONS, type RejectionCode } from './rejections.ts';
 import { FIELDS, MessageView, PresentView, RoomEventData, SERVER_FRAMES, type ServerFrameName } from './wire.ts';
 
 /** `when` says in one sentence when the frame comes; `example` is data that the schema takes. */
-type ServerFrameEntry = { when: string; data: z.ZodType<object>; example: object };
+export type ServerFrameEntry = { when: string; data: z.ZodType<object>; example: object };
 
-const EXAMPLE = {
-  roomId: '0199c0de-0000-7000-8000-000000000001',
-  userId: 'ada',
-  username: 'Ada',
-  version: 7,
-  timestamp: '2026-01-02T03:04:05.678Z',
-} as const;
-const EXAMPLE_USER = { roomId: EXAMPLE.roomId, userId: EXAMPLE.userId, username: EXAMPLE.username };
-
-export const EXAMPLE_MESSAGE: MessageView = {
-  id: '0199c0de-0000-7000-8000-00000000000a',
-  message: 'Hello',
-  ...EXAMPLE,
-  replyTo: null,
-  originalTime: null,
-  commandId: 'my-command-1',
-};
-
-const UserInRoom = z
+export const UserInRoom = z
   .strictObject({
     roomId: FIELDS.roomId,
     userId: z.string().describe('Id of the user it is about.'),
@@ -36,7 +19,7 @@ const UserInRoom = z
   .describe('A user, in a room.');
 
 /** Every code that a refusal may carry. */
-const RejectionCodes = z
+export const RejectionCodes = z
   .enum(Object.keys(REJECTIONS) as RejectionCode[])
   .describe('A stable code: never renamed, never given another meaning.');
 
@@ -76,7 +59,7 @@ export const SERVER_FRAME_SCHEMAS = {
       userId: z.string().describe('Id of the user whose token it is.'),
       username: z.string().describe('Name of that user.'),
     }),
-    example: { userId: EXAMPLE.userId, username: EXAMPLE.username },
+    example: { userId: EXAMPLE_EVENT.userId, username: EXAMPLE_EVENT.username },
   },
   [SERVER_FRAMES.receiveMessage]: {
     when: 'Somebody, maybe you, said something in a room that this socket has joined.',
@@ -90,7 +73,7 @@ export const SERVER_FRAME_SCHEMAS = {
       messages: z.array(MessageView).describe('The newest messages of the room, ascending by version.'),
       version: FIELDS.version.describe('Version of the room: everything up to it is in history.'),
     }),
-    example: { roomId: EXAMPLE.roomId, messages: [EXAMPLE_MESSAGE], version: 7 },
+    example: { roomId: EXAMPLE_EVENT.roomId, messages: [EXAMPLE_MESSAGE], version: 7 },
   },
   [SERVER_FRAMES.userJoined]: {
     when: "Another member's first socket has joined the room.",
@@ -123,7 +106,7 @@ export const SERVER_FRAME_SCHEMAS = {
       roomId: FIELDS.roomId,
       version: FIELDS.version.describe('The newest version of the room.'),
     }),
-    example: { roomId: EXAMPLE.roomId, version: 7 },
+    example: { roomId: EXAMPLE_EVENT.roomId, version: 7 },
   },
   [SERVER_FRAMES.tokenExpiring]: {
     when: 'The token ends soon, and the socket with it: send a fresh one of the same user as an auth frame.',
@@ -131,7 +114,7 @@ export const SERVER_FRAME_SCHEMAS = {
       expiresAt: z.iso.datetime().describe('When the token ends.'),
       inMs: z.int().min(0).describe('Milliseconds until then, by the clock of the service.'),
     }),
-    example: { expiresAt: EXAMPLE.timestamp, inMs: 60_000 },
+    example: { expiresAt: EXAMPLE_EVENT.timestamp, inMs: 60_000 },
   },
   [SERVER_FRAMES.draining]: {
     when: 'The node goes away: the last frame before the close with 1001.',
@@ -148,7 +131,7 @@ export const SERVER_FRAME_SCHEMAS = {
       description: z.string(),
       isPrivate: z.boolean(),
     }),
-    example: { ...EXAMPLE, version: 1, spaceId: 'plaza', name: 'Lobby', description: '', isPrivate: false },
+    example: { ...EXAMPLE_EVENT, version: 1, spaceId: 'plaza', name: 'Lobby', description: '', isPrivate: false },
   },
   [SERVER_FRAMES.roomDetailsChanged]: {
     when: 'The room has another name or description.',
@@ -156,27 +139,27 @@ export const SERVER_FRAME_SCHEMAS = {
       name: z.string().describe('The name from now on.'),
       description: z.string().describe('The description from now on.'),
     }),
-    example: { ...EXAMPLE, name: 'Attic', description: 'dusty' },
+    example: { ...EXAMPLE_EVENT, name: 'Attic', description: 'dusty' },
   },
   [SERVER_FRAMES.roomArchived]: {
     when: 'The room is archived: nothing more can happen in it.',
     data: RoomEventData,
-    example: EXAMPLE,
+    example: EXAMPLE_EVENT,
   },
   [SERVER_FRAMES.memberInvited]: {
     when: 'A member invited somebody, who may now join a private room.',
     data: RoomEventData.extend({ invitedUserId: z.string().describe('Id of the user who was invited.') }),
-    example: { ...EXAMPLE, invitedUserId: 'bob' },
+    example: { ...EXAMPLE_EVENT, invitedUserId: 'bob' },
   },
   [SERVER_FRAMES.memberJoined]: {
     when: 'A user has become a member of the room.',
     data: RoomEventData,
-    example: EXAMPLE,
+    example: EXAMPLE_EVENT,
   },
   [SERVER_FRAMES.memberLeft]: {
     when: 'A member has left the room. Where it is you, it is the last frame of the room.',
     data: RoomEventData,
-    example: EXAMPLE,
+    example: EXAMPLE_EVENT,
   },
   [SERVER_FRAMES.presence]: {
     when: 'Within a second after you have joined a room, and then when members have come or gone.',
@@ -197,7 +180,13 @@ export const SERVER_FRAME_SCHEMAS = {
       joined: z.array(PresentView).describe('Who has come since the frame before.'),
       left: z.array(PresentView).describe('Who has gone since the frame before, and has not come back at once.'),
     }),
-    example: { roomId: EXAMPLE.roomId, count: 2, large: false, joined: [{ userId: 'bob', username: 'Bob' }], left: [] },
+    example: {
+      roomId: EXAMPLE_EVENT.roomId,
+      count: 2,
+      large: false,
+      joined: [{ userId: 'bob', username: 'Bob' }],
+      left: [],
+    },
   },
 } as const satisfies Record<ServerFrameName, ServerFrameEntry>;
 

@@ -9,6 +9,7 @@ import {
   parseRequest,
   RoomRequest,
 } from '../../schemas/requests.ts';
+import type { RestAnswer } from '../../schemas/rest-operations.ts';
 import { toTimestamp } from '../../schemas/views.ts';
 import type { RoomView } from '../../schemas/wire.ts';
 import { roomIdFor } from '../client/room-id.ts';
@@ -32,7 +33,8 @@ export function createChatroomRoutes(before: Middleware[], deps: RouteDeps): Rou
     };
     const accepted = await mustExecute({ ...caller, body }, deps);
     context.status = 201;
-    context.body = { chatroom: createdRoomView(caller, body, accepted), position: accepted.position };
+    const chatroom = createdRoomView(caller, body, accepted);
+    context.body = { chatroom, position: accepted.position } satisfies RestAnswer<'createRoom'>;
   });
 
   router.post('/join', async (context) => {
@@ -74,10 +76,12 @@ export function createChatroomRoutes(before: Middleware[], deps: RouteDeps): Rou
   return router;
 }
 
+type ChangeName = 'joinRoom' | 'leaveRoom' | 'inviteMember' | 'changeRoom' | 'archiveRoom';
+
 /** `changed: false` says that there was nothing to do, which is no error. */
 async function answerChange(context: Context, caller: Caller, body: CommandBody, deps: RouteDeps): Promise<void> {
   const { roomId, version, position, changed } = await mustExecute({ ...caller, body }, deps);
-  context.body = { success: true, chatroomId: roomId, version, position, changed };
+  context.body = { success: true, chatroomId: roomId, version, position, changed } satisfies RestAnswer<ChangeName>;
 }
 
 /** The room as it is right after its creation, also in the answer to a repeated request. */

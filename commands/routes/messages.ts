@@ -3,6 +3,7 @@ import Router from '@koa/router';
 import type { Middleware } from 'koa';
 import { type Accepted, type SendMessage, streamOfRoom, subjectOf } from '../../schemas/commands.ts';
 import { parseRequest, SendMessageRequest } from '../../schemas/requests.ts';
+import type { RestAnswer } from '../../schemas/rest-operations.ts';
 import { messageView } from '../../schemas/views.ts';
 import type { MessageView } from '../../schemas/wire.ts';
 import { messageIdFor } from '../client/message-id.ts';
@@ -27,7 +28,8 @@ export function createMessageRoutes(before: Middleware[], deps: RouteDeps): Rout
     };
     const accepted = await mustExecute({ ...caller, body }, deps);
     context.status = 201;
-    context.body = { message: sentMessageView(caller, body, accepted), position: accepted.position };
+    const message = sentMessageView(caller, body, accepted);
+    context.body = { message, position: accepted.position } satisfies RestAnswer<'sendMessage'>;
   });
 
   return router;

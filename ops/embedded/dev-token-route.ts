@@ -1,27 +1,19 @@
 // Logs demo users in without a password: for the page and for trying things out on one's own machine. It is mounted only where
 // the process made its token secret itself, and it answers only callers on the same machine, for it gives a token to whoever asks.
 import type { Middleware } from 'koa';
-import { z } from 'zod';
 import { signToken } from '../../platform/auth.ts';
 import { Problem } from '../../platform/http-app.ts';
 import { createRateLimit } from '../../platform/rate-limit.ts';
-import { LIMITS } from '../../schemas/limits.ts';
 import { isRejection } from '../../schemas/rejections.ts';
-import { parseRequest } from '../../schemas/requests.ts';
+import { DevTokenRequest, parseRequest } from '../../schemas/requests.ts';
+import { REST_OPERATIONS, type RestAnswer } from '../../schemas/rest-operations.ts';
 
 export type DevTokenDeps = { secret: string; now: () => number };
 
-const PATH = '/api/v1/dev/token';
+const PATH = REST_OPERATIONS.giveDevToken.path;
 const TOKEN_SECONDS = 24 * 3_600;
 /** Of all callers together; they are all on this machine. */
 const LIMIT = { perSecond: 10, burst: 50, keyPrefix: 'dev-token' };
-const DevTokenRequest = z.strictObject({
-  username: z
-    .string()
-    .regex(/^[\p{L}\p{N}][\p{L}\p{N}._ -]*$/u, 'letters, digits, and . _ - or blanks between them')
-    .max(LIMITS.idCodePoints),
-});
-
 /** `POST /api/v1/dev/token {username}` → `201 {token, userId, username, expiresAt}`; the user id is the name. */
 export function devTokenRoute({ secret, now }: DevTokenDeps): Middleware {
   const rateLimit = createRateLimit(LIMIT);
@@ -39,7 +31,7 @@ export function devTokenRoute({ secret, now }: DevTokenDeps): Middleware {
       userId: username,
       username,
       expiresAt: new Date(now() + TOKEN_SECONDS * 1_000).toISOString(),
-    };
+    } satisfies RestAnswer<'giveDevToken'>;
   };
 }
 

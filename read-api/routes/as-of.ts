@@ -5,11 +5,13 @@ import { identityOf } from '../../platform/authenticate.ts';
 import type { Clock } from '../../platform/clock.ts';
 import { Problem } from '../../platform/http-app.ts';
 import { LIMITS } from '../../schemas/limits.ts';
+import { RoomParams } from '../../schemas/queries.ts';
+import type { RestAnswer } from '../../schemas/rest-operations.ts';
 import type { FreshQueries } from '../fresh-queries.ts';
 import type { RoomAsOf } from '../queries/as-of.ts';
 import { findRoom } from './access.ts';
 import { toUserCursor } from './cursors.ts';
-import { AsOfRequest, parse, queryOf, RoomParams } from './requests.ts';
+import { AsOfRequest, parse, queryOf } from './requests.ts';
 import { tellStanding } from './tell-standing.ts';
 
 export type AsOfRoutesDeps = {
@@ -49,7 +51,7 @@ export function createAsOfRoutes({ before, queries, clock }: AsOfRoutesDeps): Ro
   return router;
 }
 
-function toBody(then: RoomAsOf): object {
+function toBody(then: RoomAsOf): RestAnswer<'showRoomAsOf'> {
   const { room, members, messages, version, at } = then;
   const [lastMember, oldest] = [members.at(-1), messages.at(0)];
   return {

@@ -2,6 +2,9 @@
 import Router from '@koa/router';
 import type { Context, Middleware } from 'koa';
 import { identityOf } from '../../platform/authenticate.ts';
+import { MessagesQuery } from '../../schemas/queries.ts';
+import { ActiveRequest } from '../../schemas/requests.ts';
+import type { RestAnswer } from '../../schemas/rest-operations.ts';
 import type { MessageView } from '../../schemas/wire.ts';
 import type { ActiveMarks } from '../active-marks.ts';
 import type { FreshQueries } from '../fresh-queries.ts';
@@ -10,7 +13,7 @@ import type { ReadMetrics } from '../metrics.ts';
 import type { PageRange } from '../queries/message-pages.ts';
 import { type AccessRules, findReadableRoom } from './access.ts';
 import { MIN_POSITION } from './min-position.ts';
-import { ActiveRequest, MessagesQuery, parse, queryOf } from './requests.ts';
+import { parse, queryOf } from './requests.ts';
 import { tellStanding } from './tell-standing.ts';
 
 export type MessageRoutesDeps = {
@@ -46,7 +49,7 @@ export function createMessageRoutes(deps: MessageRoutesDeps): Router {
     const caller = identityOf(context);
     const { room } = await findReadableRoom(deps.queries, chatroomId, caller, { publicHistory: false });
     await deps.active.mark(room.id, caller.userId);
-    context.body = { chatroomId: room.id, active: true };
+    context.body = { chatroomId: room.id, active: true } satisfies RestAnswer<'markActive'>;
   });
 
   return router;
@@ -79,7 +82,7 @@ async function newestPage(deps: MessageRoutesDeps, context: Context, roomId: str
 }
 
 /** The cursor is the version to give as `before`, or as `after` where the page was asked for forwards. */
-function toBody({ messages, hasMore }: Page, isForwards: boolean): object {
+function toBody({ messages, hasMore }: Page, isForwards: boolean): RestAnswer<'listMessages'> {
   const end = isForwards ? messages.at(-1) : messages.at(0);
   return { messages, ...(hasMore && end ? { nextCursor: String(end.version) } : {}) };
 }

@@ -2,12 +2,14 @@
 import Router from '@koa/router';
 import type { Middleware } from 'koa';
 import { identityOf } from '../../platform/authenticate.ts';
+import { NoQuery, RoomParams } from '../../schemas/queries.ts';
+import type { RestAnswer } from '../../schemas/rest-operations.ts';
 import type { ActiveMarks } from '../active-marks.ts';
 import type { FreshQueries } from '../fresh-queries.ts';
 import type { PresenceReader } from '../presence-reader.ts';
 import { findRoom, findRoomOfMember } from './access.ts';
 import { toRoomCursor, toUserCursor } from './cursors.ts';
-import { MembersQuery, NoQuery, PresenceQuery, parse, queryOf, RoomParams, RoomsQuery } from './requests.ts';
+import { MembersQuery, PresenceQuery, parse, queryOf, RoomsQuery } from './requests.ts';
 import { tellStanding } from './tell-standing.ts';
 
 export type RoomRoutesDeps = {
@@ -28,7 +30,8 @@ export function createRoomRoutes({ before, queries, active, presence }: RoomRout
     const userId = caller.isOperator ? null : caller.userId;
     const { rooms, next, standing } = await queries.roomPage({ spaceId, userId, after: cursor ?? null, limit });
     tellStanding(context, standing);
-    context.body = { chatrooms: rooms, ...(next === null ? {} : { nextCursor: toRoomCursor(next) }) };
+    const nextCursor = next === null ? {} : { nextCursor: toRoomCursor(next) };
+    context.body = { chatrooms: rooms, ...nextCursor } satisfies RestAnswer<'listRooms'>;
   });
 
   router.get('/members', async (context) => {
@@ -43,7 +46,7 @@ export function createRoomRoutes({ before, queries, active, presence }: RoomRout
     context.body = {
       members: page.members.map((member) => ({ ...member, active: activeIds.has(member.userId) })),
       ...(page.hasMore && last ? { nextCursor: toUserCursor(last.userId) } : {}),
-    };
+    } satisfies RestAnswer<'listMembers'>;
   });
 
   router.get('/:id/presence', async (context) => {
@@ -53,7 +56,8 @@ export function createRoomRoutes({ before, queries, active, presence }: RoomRout
     const { count, members, hasMore } = await presence.page(room.id, cursor ?? '', limit);
     const last = members.at(-1);
     tellStanding(context, standing);
-    context.body = { count, members, ...(hasMore && last ? { nextCursor: toUserCursor(last.userId) } : {}) };
+    const nextCursor = hasMore && last ? { nextCursor: toUserCursor(last.userId) } : {};
+    context.body = { count, members, ...nextCursor } satisfies RestAnswer<'showPresence'>;
   });
 
   router.get('/:id', async (context) => {
@@ -61,7 +65,7 @@ export function createRoomRoutes({ before, queries, active, presence }: RoomRout
     const { id } = parse(RoomParams, { id: context.params.id });
     const { room, standing } = await findRoom(queries, id, identityOf(context));
     tellStanding(context, standing);
-    context.body = { chatroom: room };
+    context.body = { chatroom: room } satisfies RestAnswer<'showRoom'>;
   });
 
   return router;

@@ -11,7 +11,12 @@ export function servePage(folder: string): Middleware {
     const isRead = context.method === 'GET' || context.method === 'HEAD';
     if (!isRead || context.status !== 404 || context.body !== undefined || context.path.startsWith('/api/')) return;
     try {
-      await send(context, context.path, { root: folder, index: 'index.html', maxAge: MAX_AGE_MS });
+      await send(context, context.path, {
+        root: folder,
+        index: 'index.html',
+        extensions: ['.html'],
+        maxAge: MAX_AGE_MS,
+      });
     } catch (error) {
       // A path that names no file of the folder is not found, however it was written: the app answers that.
       if (!isNoFile(error)) throw error;

@@ -21,6 +21,12 @@ export class PresentUsers {
     for (const [userId, view] of this.#viewByUser) if (isOn(view, node)) yield { userId, username: view.username };
   }
 
+  countOn(node: string): number {
+    let count = 0;
+    for (const view of this.#viewByUser.values()) if (isOn(view, node)) count += 1;
+    return count;
+  }
+
   /** The name of the user, if on that node. */
   nameOn(node: string, userId: string): string | null {
     const view = this.#viewByUser.get(userId);
@@ -57,12 +63,12 @@ export class PresentUsers {
     return null;
   }
 
-  /** Counts one more look without an entry for every user and node that is asked for; `add` sets it back to none. */
-  countMissed(isAsked: (node: string, userId: string) => boolean): void {
-    for (const [userId, view] of this.#viewByUser) {
-      if (isAsked(view.node, userId)) view.missed += 1;
+  /** Counts one more look without an entry for every user on each of those nodes; `add` sets it back to none. */
+  countMissed(isAsked: (node: string) => boolean): void {
+    for (const view of this.#viewByUser.values()) {
+      if (isAsked(view.node)) view.missed += 1;
       if (view.more === null) continue;
-      for (const [node, missed] of view.more) if (isAsked(node, userId)) view.more.set(node, missed + 1);
+      for (const [node, missed] of view.more) if (isAsked(node)) view.more.set(node, missed + 1);
     }
   }
 

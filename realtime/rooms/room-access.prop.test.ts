@@ -29,13 +29,13 @@ const SESSIONS = 2 * USERS;
 const logger = pino({ level: 'silent' });
 
 type Step =
-  | { do: 'say' | 'tail' | 'project' | 'turn' | 'flush' | 'tick' | 'wait' }
+  | { do: 'say' | 'tail' | 'project' | 'turn' | 'flush' | 'tick' | 'wait' | 'beat' }
   | { do: 'member'; user: number }
   | { do: 'leave' | 'type' | 'end'; session: number }
   | { do: 'join'; session: number; behind: number | null };
 
 const session = fc.nat({ max: SESSIONS - 1 });
-const plain = (what: 'say' | 'tail' | 'project' | 'turn' | 'flush' | 'tick' | 'wait') =>
+const plain = (what: 'say' | 'tail' | 'project' | 'turn' | 'flush' | 'tick' | 'wait' | 'beat') =>
   fc.record({ do: fc.constant(what) });
 const ofSession = (what: 'leave' | 'type' | 'end') => fc.record({ do: fc.constant(what), session });
 const arbitraryStep: fc.Arbitrary<Step> = fc.oneof(
@@ -46,6 +46,7 @@ const arbitraryStep: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: plain('flush') },
   { weight: 2, arbitrary: plain('tick') },
   { weight: 2, arbitrary: plain('wait') },
+  { weight: 2, arbitrary: plain('beat') },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('member' as const), user: fc.nat({ max: USERS - 1 }) }) },
   { weight: 1, arbitrary: ofSession('leave') },
   { weight: 2, arbitrary: ofSession('type') },
@@ -165,6 +166,9 @@ class World {
         return this.#turns.flush();
       case 'tick':
         return await this.#tick();
+      case 'beat':
+        for (const one of this.#sessions) this.#room.feed.heartbeat(one);
+        return;
       case 'wait':
         for (const end of this.#pauses.splice(0)) end();
         return;
@@ -299,7 +303,7 @@ class World {
           release: () => {},
           recordsSeen: () => this.#at,
           catchUp: () => this.#catchUp(),
-          upToDateAt: () => Number.NEGATIVE_INFINITY,
+          upToDateAt: () => this.#now,
         },
         turns: this.#turns,
         metrics: silentMetrics,

@@ -77,20 +77,31 @@ class Node {
   /** Users of each batch told to others, and entries of each write. */
   readonly batches: number[] = [];
   isDead = false;
+  /** Gets no signals, and its own signs do not come back. */
+  isDeaf = false;
+  /** Cannot reach the shared sets. */
+  isCutOff = false;
+  /** What the node reads next comes only after this. */
+  reading: Promise<void> = Promise.resolve();
 
   constructor(nodeId: string, world: World) {
     const reach = <Value>(action: () => Promise<Value>): Promise<Value> =>
-      world.areSetsAway ? Promise.reject(new ExpiringSetsUnavailableError('away')) : action();
+      world.areSetsAway || this.isCutOff ? Promise.reject(new ExpiringSetsUnavailableError('away')) : action();
     const sets: ExpiringSets = {
       add: (...args) => reach(() => world.sets.add(...args)),
       addMany: (...args) => reach(() => world.sets.addMany(...args)),
       remove: (...args) => reach(() => world.sets.remove(...args)),
       removeMany: (...args) => reach(() => world.sets.removeMany(...args)),
-      members: (...args) => reach(() => world.sets.members(...args)),
+      members: async (...args) => {
+        const read = await reach(() => world.sets.members(...args));
+        await this.reading;
+        return read;
+      },
     };
     const pubSub: PubSub = {
       publish: (channel, text) => (this.isDead ? Promise.resolve() : world.pubSub.publish(channel, text)),
-      subscribe: (channel, handler) => world.pubSub.subscribe(channel, (text) => this.isDead || handler(text)),
+      subscribe: (channel, handler) =>
+        world.pubSub.subscribe(channel, (text) => this.isDead || this.isDeaf || handler(text)),
     };
     this.signs = new NodeSigns({
       nodeId,
@@ -109,7 +120,8 @@ class Node {
       tell: async (kind: RoomSignalKind, users) => {
         if (users.length > 0) this.batches.push(users.length);
         for (const other of world.nodes) {
-          if (other !== this && !world.areSignalsLost) other.presence.hear(nodeId, users, kind === 'present');
+          if (other !== this && !world.areSignalsLost && !other.isDeaf)
+            other.presence.hear(nodeId, users, kind === 'present');
         }
       },
       onChange: (user, isPresent) => this.news.push(`${user.userId} ${isPresent ? 'came' : 'went'}`),
@@ -238,6 +250,59 @@ describe('presence in a room', () => {
       assert.deepEqual(two.takeNews().sort(), ['ada went', 'bob came'], isEmptied ? 'emptied' : 'kept');
       assert.deepEqual([await world.entries(), one.presence.isUnsaved], [['bob@one'], false]);
     }
+  });
+
+  it('RT-64 a sign of life is put back after the entries that it vouches for', async () => {
+    const world = new World();
+    const one = await world.open('one');
+    one.presence.arrive(ADA);
+    await world.pass(4_000);
+    world.sets = world.emptySets();
+    const { add } = world.sets;
+    const whenSigned: string[][] = [];
+    world.sets.add = async (...args) => {
+      whenSigned.push(await world.entries());
+      return add(...args);
+    };
+    await world.pass(4_000);
+    assert.deepEqual(whenSigned, [['ada@one'], ['ada@one']]);
+  });
+
+  it('RT-64 a node that alone was cut off from the sets and the signals is right within 10 s', async () => {
+    for (const cut of ['isCutOff', 'isDeaf'] as const) {
+      const world = new World();
+      const [one, two] = [await world.open('one'), await world.open('two')];
+      one.presence.arrive(ADA);
+      await world.pass(4_000);
+      two.takeNews();
+      two[cut] = true;
+      if (cut === 'isCutOff') world.areSignalsLost = true;
+      one.presence.arrive(BOB);
+      one.presence.depart('ada');
+      await world.pass(10_000);
+      assert.deepEqual(two.takeNews(), [], cut);
+      two[cut] = false;
+      world.areSignalsLost = false;
+      await world.pass(10_000);
+      assert.deepEqual(two.takeNews().sort(), ['ada went', 'bob came'], cut);
+    }
+  });
+
+  it('RT-64 what a look read is older than a signal that came meanwhile', async () => {
+    const world = new World();
+    const [one, two] = [await world.open('one'), await world.open('two')];
+    one.presence.arrive(ADA);
+    await world.pass(4_000);
+    two.takeNews();
+    const { promise, resolve: answer } = Promise.withResolvers<void>();
+    two.reading = promise;
+    const renewed = two.presence.renew();
+    await settle();
+    one.presence.depart('ada');
+    await settle();
+    answer();
+    await renewed;
+    assert.deepEqual(two.takeNews(), ['ada went']);
   });
 
   it('RT-64 an entry that could not be taken out is taken out with the next renewal', async () => {

@@ -8,9 +8,17 @@
  * What happens here is written to the set and told to the others in batches: one batch is under way at a time, and what happens
  * meanwhile leaves together with the next one. So a storm of sockets costs a few writes.
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import { type ExpiringSets, MAX_MANY } from '../../platform/expiring-sets.ts';
 import type { Logger } from '../../platform/logger.ts';
-import { formatEntry, type PresenceEntry, type PresentUser, parseEntry, presenceKey } from '../../schemas/presence.ts';
+import {
+  beginningOfEntries,
+  formatEntry,
+  type PresenceEntry,
+  type PresentUser,
+  parseEntry,
+  presenceKey,
+} from '../../schemas/presence.ts';
 import { BOUNDS } from '../bounds.ts';
 import type { NodeSigns } from './node-signs.ts';
 import { PresentUsers } from './present-users.ts';
@@ -33,6 +41,9 @@ export type PresenceDeps = {
  * not be written is there again before the second one, and a sign that was read before the set was lost vouches for one look only.
  */
 const MISSED_LOOKS = 2;
+
+/** Entries that are parsed in one turn: those of a room with very many would hold up everything else. */
+const PARSED_IN_A_TURN = 1_000;
 
 type Change = { username: string; isHere: boolean };
 
@@ -101,11 +112,16 @@ export class RoomPresence {
 
   /** Renews this node's entries. Throws ExpiringSetsUnavailableError. */
   async restore(): Promise<void> {
-    const { sets, signs } = this.#deps;
-    const entries = [...this.#users.on(signs.nodeId)].map((user) => this.#entry(user));
-    for (let from = 0; from < entries.length; from += MAX_MANY) {
-      await sets.addMany(this.#key, entries.slice(from, from + MAX_MANY), BOUNDS.presenceMs);
+    let entries: string[] = [];
+    for (const user of this.#users.on(this.#deps.signs.nodeId)) {
+      entries.push(this.#entry(user));
+      if (entries.length < MAX_MANY) continue;
+      await this.#addAll(entries);
+      entries = [];
+      // Where the sets are in memory the next part would follow in the same turn.
+      await turn();
     }
+    await this.#addAll(entries);
   }
 
   /** Renews this node's entries, then puts right what signals were lost. Throws ExpiringSetsUnavailableError. */
@@ -151,25 +167,43 @@ export class RoomPresence {
       if (this.#unsaved.size === 0) this.#unsaved = null;
       const entries = (users: PresentUser[]): string[] => users.map((user) => this.#entry(user));
       // Written before it is told, so that who hears it finds it.
-      const written = [
-        sets.addMany(this.#key, entries(here), BOUNDS.presenceMs),
-        sets.removeMany(this.#key, entries(gone)),
-      ].map((write) => write.catch(this.#failed));
+      const written = [this.#addAll(entries(here)), sets.removeMany(this.#key, entries(gone))].map((write) =>
+        write.catch(this.#failed),
+      );
       await Promise.all([...written, tell('present', here), tell('absent', gone)]);
     }
     this.#isSaving = false;
+  }
+
+  #addAll(entries: readonly string[]): Promise<void> {
+    return this.#deps.sets.addMany(this.#key, entries, BOUNDS.presenceMs);
   }
 
   async #look(silently: boolean): Promise<void> {
     this.#looks += 1;
     this.#heardMeanwhile ??= new Set();
     try {
-      const entries = (await this.#deps.sets.members(this.#key)).map(parseEntry).filter((entry) => entry !== null);
+      const entries = await this.#parse(await this.#deps.sets.members(this.#key));
       this.#compare(entries, silently, this.#heardMeanwhile);
     } finally {
       this.#looks -= 1;
       if (this.#looks === 0) this.#heardMeanwhile = null;
     }
+  }
+
+  /** The entries; without this node's own where there are as many as there should be, which is nearly always. */
+  async #parse(texts: readonly string[]): Promise<PresenceEntry[]> {
+    const own = this.#deps.signs.nodeId;
+    const ownBeginning = beginningOfEntries(own);
+    const others = texts.filter((text) => !text.startsWith(ownBeginning));
+    const needed = texts.length - others.length === this.#users.countOn(own) ? others : texts;
+    const entries: PresenceEntry[] = [];
+    for (const [index, text] of needed.entries()) {
+      if (index % PARSED_IN_A_TURN === PARSED_IN_A_TURN - 1) await turn();
+      const entry = parseEntry(text);
+      if (entry) entries.push(entry);
+    }
+    return entries;
   }
 
   /**
@@ -181,7 +215,7 @@ export class RoomPresence {
     const own = signs.nodeId;
     if (this.#reading !== signs.readings) {
       this.#reading = signs.readings;
-      this.#users.countMissed((node, userId) => node !== own && signs.isListed(node) && !heard.has(userId));
+      this.#users.countMissed((node) => node !== own && signs.isListed(node));
     }
     const leftOver: string[] = [];
     for (const entry of entries) {

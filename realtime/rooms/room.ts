@@ -44,20 +44,25 @@ export class Room {
       onUser: (user, isHere) => this.#onUser(user, isHere),
       onFailed: (code) => deps.onFailed(this, code),
     });
+    // Only what is needed: a node has many rooms, and each has these objects.
+    const { sets, signs, logger, onUnsaved, now } = deps;
     this.#presence = new RoomPresence(room.roomId, {
-      ...deps,
+      sets,
+      signs,
+      logger,
+      onUnsaved,
       tell: (kind, users) => this.#tell(kind, users),
       onChange: (user, isPresent, isOld) => this.#onPresent(user, isPresent, isOld),
     });
     this.#frames = new PresenceFrames({
       roomId: room.roomId,
       present: this.#presence,
-      now: deps.now,
+      now,
       isLive: (session) => this.feed.isLive(session),
       sendToLive: (frame, isMeant) => this.feed.sendToLive(frame, isMeant),
     });
     this.#typing = new RoomTyping({
-      ...deps,
+      now,
       tell: (kind, user) => void this.#tell(kind, [user]),
       show: (user, isTyping) => this.#show(isTyping ? SERVER_FRAMES.typing : SERVER_FRAMES.stopTyping, user),
     });

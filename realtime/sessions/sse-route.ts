@@ -3,8 +3,9 @@ import Router from '@koa/router';
 import type { TokenVerifier } from '../../platform/auth.ts';
 import { authenticate, identityOf } from '../../platform/authenticate.ts';
 import { Problem } from '../../platform/http-app.ts';
+import { EventStreamRequest } from '../../schemas/queries.ts';
 import { isRejection, type Rejection } from '../../schemas/rejections.ts';
-import { parseRequest, RoomEventsRequest } from '../../schemas/requests.ts';
+import { parseRequest } from '../../schemas/requests.ts';
 import type { SseGateway } from './sse-gateway.ts';
 
 export function createSseRoute(verifier: TokenVerifier, gateway: SseGateway): Router {
@@ -13,7 +14,7 @@ export function createSseRoute(verifier: TokenVerifier, gateway: SseGateway): Ro
     // The router takes HEAD for GET, and a stream has no head alone.
     if (context.method !== 'GET') throw new Problem('method_not_allowed');
     const lastEventId = context.get('last-event-id');
-    const request = parseRequest(RoomEventsRequest, {
+    const request = parseRequest(EventStreamRequest, {
       ...context.query,
       roomId: context.params.id,
       ...(lastEventId === '' ? {} : { lastEventId }),

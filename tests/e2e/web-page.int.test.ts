@@ -1,29 +1,15 @@
 // The plain page in a real browser: two tabs as two users, as somebody would try it who has just typed `npm start`.
 import assert from 'node:assert/strict';
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
-import { type Browser, chromium, type Locator, type Page } from 'playwright-core';
+import type { Browser, Locator, Page } from 'playwright-core';
 import { holds } from '../../platform/pub-sub-contract.ts';
 import { SERVER_FRAMES } from '../../schemas/wire.ts';
-import { stackEnv } from '../support/stack-env.ts';
+import { DESKTOP, openBrowser, PHONE, screenshot } from '../support/browser.ts';
 import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { openEmbeddedWay } from './support/embedded-way.ts';
 import type { Way } from './support/way.ts';
 
-const CHROMIUM_ARGS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 const WAIT_MS = 10_000;
-const PHONE = { width: 390, height: 844 };
-const DESKTOP = { width: 1280, height: 800 };
 
 describe('the page', () => {
   let way: Way;
@@ -39,7 +25,7 @@ describe('the page', () => {
     way = await openEmbeddedWay({ RATE_LIMIT_PER_SECOND: '0' });
     const { hostname, port } = new URL(way.socketUrl);
     proxy = await openTcpProxy({ host: hostname, port: Number(port) });
-    browser = await chromium.launch({ executablePath: stackEnv.chromium(), args: CHROMIUM_ARGS });
+    browser = await openBrowser();
   });
 
   after(async () => {
@@ -291,11 +277,4 @@ async function tokenOf(page: Page): Promise<string> {
 
 async function roomIdOf(page: Page): Promise<string> {
   return String(await page.evaluate('sessionStorage.getItem("roomId")'));
-}
-
-/** To be looked at by people: a layout can be wrong in ways that no assertion names. */
-async function screenshot(page: Page, name: string): Promise<void> {
-  const folder = join(import.meta.dirname, '../../.cache/screenshots');
-  await mkdir(folder, { recursive: true });
-  await page.screenshot({ path: join(folder, `${name}.png`), animations: 'disabled' });
 }

@@ -18,9 +18,11 @@ import { Lifecycle } from '../../platform/lifecycle.ts';
 import { createLogger } from '../../platform/logger.ts';
 import { createMetrics } from '../../platform/metrics.ts';
 import { createRateLimit } from '../../platform/rate-limit.ts';
+import type { Role } from '../../platform/role.ts';
 import { openRole } from '../../platform/serve-role.ts';
 import { LIMITS } from '../../schemas/limits.ts';
 import { REJECTIONS } from '../../schemas/rejections.ts';
+import { assertDocumented } from './documented-rest.ts';
 import { testCodec } from './write-side.ts';
 
 export const JWT_SECRET = 'a secret that only these tests know';
@@ -30,6 +32,7 @@ export type Reply = { status: number; headers: Headers; body: Record<string, unk
 
 export type CommandsServer = {
   url: string;
+  role: Role;
   commands: CommandPort;
   /** As a user of that name; null sends no token. */
   post(path: string, body: unknown, user?: string | null): Promise<Reply>;
@@ -89,6 +92,7 @@ export async function openCommandsServer(
   await openRole(role, lifecycle);
   return {
     url,
+    role,
     commands: role.commands,
     post: (path, body, user = 'ada') =>
       ask(`${url}${path}`, {
@@ -136,9 +140,14 @@ export function tokenOf(userId: string): string {
   return signToken({ userId, username: userId.toUpperCase(), isOperator: userId === 'operator' }, JWT_SECRET, 600);
 }
 
+/** An answer that is not as documented fails the test. */
 export async function ask(url: string, init: RequestInit = {}): Promise<Reply> {
   const response = await fetch(url, init);
+  const { status, headers } = response;
   const text = await response.text();
-  const isJson = /json/.test(response.headers.get('content-type') ?? '');
-  return { status: response.status, headers: response.headers, text, body: isJson ? JSON.parse(text) : {} };
+  const { pathname, search } = new URL(url);
+  const sent = status < 300 && typeof init.body === 'string' ? JSON.parse(init.body) : undefined;
+  assertDocumented({ method: init.method ?? 'GET', path: pathname + search, sent, status, headers, text });
+  const isJson = /json/.test(headers.get('content-type') ?? '');
+  return { status, headers, text, body: isJson ? JSON.parse(text) : {} };
 }

@@ -23,6 +23,7 @@ import { positionOf } from '../../schemas/commands.ts';
 import type { ChatEvent } from '../../schemas/generated/events.ts';
 import { LIMITS } from '../../schemas/limits.ts';
 import { REJECTIONS } from '../../schemas/rejections.ts';
+import { assertDocumented } from './documented-rest.ts';
 import { type HistoryHarness, openHistoryHarness, silent } from './history-harness.ts';
 
 const SECRET = 'a secret of this test alone';
@@ -160,8 +161,11 @@ function createAsker(server: Server): Pick<ReadApiHarness, 'get' | 'post' | 'get
     caller === null ? {} : { authorization: `Bearer ${signToken(caller, SECRET, 60)}` };
   const ask = async (path: string, init: RequestInit): Promise<Answer> => {
     const response = await fetch(origin + path, init);
+    const { status, headers } = response;
     const text = await response.text();
-    return { status: response.status, headers: response.headers, body: text === '' ? {} : JSON.parse(text) };
+    const sent: unknown = typeof init.body === 'string' ? JSON.parse(init.body) : undefined;
+    assertDocumented({ method: init.method ?? 'GET', path, sent, status, headers, text });
+    return { status, headers, body: text === '' ? {} : JSON.parse(text) };
   };
   return {
     get: (path, caller, headers = {}) => ask(path, { headers: { ...authorization(caller), ...headers } }),

@@ -5,6 +5,7 @@ import { after, before, describe, it } from 'mocha';
 import type { OpenWay, Way } from '../support/way.ts';
 import { describeBadFrames } from './bad-frames.ts';
 import { describeBadRequests } from './bad-requests.ts';
+import { describeDocuments } from './documents.ts';
 import { describeLive } from './live.ts';
 import { describeMessages } from './messages.ts';
 import { describeOperations } from './operations.ts';
@@ -44,6 +45,7 @@ export function describeAcceptance(name: string, openWay: OpenWay): void {
     describeBadRequests(getWay);
     describeBadFrames(getWay);
     describeOperations(getWay);
+    describeDocuments(getWay);
     describeRestarts(getWay);
 
     // A suite of its own, because the tests of a suite run before the suites in it.

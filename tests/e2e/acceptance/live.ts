@@ -1,9 +1,12 @@
 // Live over the plain WebSocket: join and leave, messages, typing, presence, resuming.
 import assert from 'node:assert/strict';
+import { setTimeout as pause } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { describe, it } from 'mocha';
 import { signToken } from '../../../platform/auth.ts';
 import { CLOSE_CODES } from '../../../schemas/close-codes.ts';
 import { LIMITS } from '../../../schemas/limits.ts';
+import type { PresentUser } from '../../../schemas/presence.ts';
 import { CLIENT_FRAMES, type MessageView, SERVER_FRAMES } from '../../../schemas/wire.ts';
 import { type ChatSocket, openSocket } from '../support/chat-socket.ts';
 import { newUser } from '../support/way.ts';
@@ -11,6 +14,15 @@ import type { GetWay } from './acceptance.ts';
 
 type User = ReturnType<typeof newUser>;
 type Recent = { roomId: string; messages: MessageView[]; version: number };
+
+type Present = { members?: PresentUser[]; count: number };
+
+const byUserId = (one: PresentUser, other: PresentUser): number => (one.userId < other.userId ? -1 : 1);
+
+/** Asks until the answer is that: one reading of a room serves for a second. */
+async function answers(ask: () => Promise<{ body: unknown }>, expected: object): Promise<void> {
+  while (!isDeepStrictEqual((await ask()).body, expected)) await pause(100);
+}
 
 export function describeLive(getWay: GetWay): void {
   const open = (user: User): Promise<ChatSocket> => openSocket(getWay().socketUrl, user.token);
@@ -115,6 +127,27 @@ export function describeLive(getWay: GetWay): void {
       assert.equal(a.all(SERVER_FRAMES.userJoined).length, 1);
       await a.close();
       await first.close();
+    });
+
+    it('who is present is told by frames and answered over REST', async () => {
+      const [alice, bob] = [newUser(getWay(), 'alice'), newUser(getWay(), 'bob')];
+      const roomId = await openRoom(alice, bob);
+      const [a, b] = [await open(alice), await open(bob)];
+      await a.ask(CLIENT_FRAMES.joinRoom, { roomId });
+      const both = [alice, bob].map(({ userId, username }) => ({ userId, username }));
+      both.sort(byUserId);
+      const isBoth = ({ members }: Present): boolean => isDeepStrictEqual(members?.toSorted(byUserId), both);
+      const first = await a.next<Present>(SERVER_FRAMES.presence);
+      assert.deepEqual(first.members, [{ userId: alice.userId, username: 'alice' }]);
+      await b.ask(CLIENT_FRAMES.joinRoom, { roomId });
+      await b.next<Present>(SERVER_FRAMES.presence, isBoth);
+      const ask = () => getWay().rest.call('GET', `/api/v1/chatroom/${roomId}/presence`, { token: bob.token });
+      await answers(ask, { count: 2, members: both });
+      b.socket.terminate();
+      const gone = { count: 1, large: false, joined: [], left: [{ userId: bob.userId, username: 'bob' }] };
+      await a.next<Present>(SERVER_FRAMES.presence, (told) => isDeepStrictEqual(told, { roomId, ...gone }));
+      await answers(ask, { count: 1, members: both.filter(({ userId }) => userId === alice.userId) });
+      await a.close();
     });
 
     it('membership has frames of its own, and who leaves the room hears no more of it', async () => {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
-import { assertAnswer, assertServerFrame } from '../../support/documented-frames.ts';
+import { assertAnswer, assertClientFrame, assertServerFrame } from '../../support/documented-frames.ts';
 
 export type Frame = {
   event?: string;
@@ -19,7 +19,7 @@ export class ChatSocket {
   /** All frames without `ref`, in the order in which they came. */
   readonly frames: Frame[] = [];
   readonly #answers = new Map<string | number, Frame>();
-  readonly #eventByRef = new Map<string | number, string>();
+  readonly #askedByRef = new Map<string | number, { event: string; data: unknown }>();
   readonly #seen = new Set<Frame>();
   #changed = Promise.withResolvers<void>();
   #closed: { code: number; reason: string } | undefined;
@@ -65,7 +65,7 @@ export class ChatSocket {
   async answer(event: string, data: unknown): Promise<Frame> {
     this.#lastRef += 1;
     const ref = this.#lastRef;
-    this.#eventByRef.set(ref, event);
+    this.#askedByRef.set(ref, { event, data });
     this.socket.send(JSON.stringify({ event, data, ref }));
     return this.#until(() => this.#answers.get(ref), `the answer to ${event}`);
   }
@@ -105,8 +105,10 @@ export class ChatSocket {
       return;
     }
     // A ref that a test sent by its own way stands for a frame that only the test knows.
-    const asked = this.#eventByRef.get(ref);
-    if (asked !== undefined) assertAnswer(asked, rest);
+    const asked = this.#askedByRef.get(ref);
+    if (asked === undefined) return;
+    assertAnswer(asked.event, rest);
+    if (rest.error === undefined) assertClientFrame(asked.event, asked.data);
   }
 
   async #until<Value>(look: () => Value | undefined, what: string, alsoClosed = false): Promise<Value> {

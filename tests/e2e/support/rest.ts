@@ -1,7 +1,8 @@
-// The REST API as a user's program calls it.
+// The REST API as a user's program calls it. An answer that is not as documented fails the test.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import type { MessageView, RoomView } from '../../../schemas/wire.ts';
+import { assertDocumented } from '../../support/documented-rest.ts';
 
 export type Answer<Body = Record<string, unknown>> = { status: number; body: Body; headers: Headers; text: string };
 export type Page = { messages: MessageView[]; nextCursor?: string };
@@ -29,9 +30,11 @@ export class Rest {
       ...(rawBody === undefined ? {} : { body: rawBody }),
       signal: AbortSignal.timeout(10_000),
     });
+    const { status, headers } = response;
     const text = await response.text();
-    const isJson = response.headers.get('content-type')?.includes('json') === true;
-    return { status: response.status, headers: response.headers, text, body: (isJson ? JSON.parse(text) : {}) as Body };
+    assertDocumented({ method, path, sent: call.body, status, headers, text });
+    const isJson = headers.get('content-type')?.includes('json') === true;
+    return { status, headers, text, body: (isJson ? JSON.parse(text) : {}) as Body };
   }
 
   async createRoom(token: string, body: Record<string, unknown> = {}): Promise<RoomView & { position: string }> {
