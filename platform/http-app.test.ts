@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import type Koa from 'koa';
 import { after, before, describe, it } from 'mocha';
@@ -163,6 +164,28 @@ describe('the HTTP app of every role', () => {
     waiting.resolve();
     assert.equal((await slow).status, 200);
     await Promise.all([closed, asking]);
+  });
+
+  it('PLT-25 ends a connection whose request does not come, or only byte by byte, and serves the others', async () => {
+    assert.ok(server.headersTimeout <= 10_000 && server.requestTimeout <= 30_000);
+    server.headersTimeout = 200;
+    const { hostname, port } = new URL(origin);
+    const answers = ['', 'GET /health HTT', 'GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: '].map(async (start) => {
+      const socket = connect(Number(port), hostname);
+      socket.write(start);
+      const dribble = setInterval(() => socket.write('x'), 50);
+      socket.on('error', () => undefined);
+      let text = '';
+      socket.on('data', (chunk: Buffer) => {
+        text += chunk.toString('latin1');
+      });
+      await once(socket, 'close');
+      clearInterval(dribble);
+      return text;
+    });
+    assert.equal((await fetch(`${origin}/health`)).status, 200);
+    for (const text of await Promise.all(answers)) assert.match(text, /^(HTTP\/1\.1 4\d\d |$)/);
+    server.headersTimeout = 10_000;
   });
 
   it('PLT-16 names every request', async () => {

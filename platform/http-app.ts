@@ -1,6 +1,6 @@
 // A Koa app as every role has it: problem+json for every error, CORS, security headers, a body limit, request ids, /health,
 // /ready and /metrics. It knows no chat: the codes and their statuses are passed in.
-import type { Server, ServerResponse } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import { bodyParser } from '@koa/bodyparser';
 import cors from '@koa/cors';
 import Koa from 'koa';
@@ -77,10 +77,16 @@ export function createHttpApp(options: HttpAppOptions): Koa {
   return app;
 }
 
+/** A connection whose request is slower than this is answered with 408 and ended: whoever dribbles bytes must not hold it for ever. */
+const CONNECTION_LIMITS = { headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 1_000 };
+
 /** Listens and resolves with the server once it does; rejects when the port is taken. */
 export function listen(app: Koa, port: number, host?: string): Promise<Server> {
   return new Promise((resolve, reject) => {
-    const server = host === undefined ? app.listen(port) : app.listen(port, host);
+    const handle = app.callback();
+    // Koa answers every failure itself: what it returns never rejects.
+    const server = createServer(CONNECTION_LIMITS, (request, response) => void handle(request, response));
+    server.listen(port, host);
     server.once('listening', () => resolve(server));
     server.once('error', reject);
   });

@@ -55,6 +55,8 @@ export const BOUNDS = {
   chunksPerFrame: 4_096,
   /** Pings and pongs of a socket between two of the node's own pings; one more closes it with tooManyControlFrames. */
   controlFrames: 250,
+  /** TCP connections of the sockets' port beside two for each socket (who polls needs two); one more is ended as soon as it comes. */
+  plainConnections: 1_000,
   /** Sockets that have no token yet; a further upgrade without one is answered with 503. */
   unauthenticatedSockets: 2_000,
   /** Milliseconds between pings; a socket that stays silent for two of them is dropped. */

@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { afterEach, beforeEach, describe, it } from 'mocha';
-import { io } from 'socket.io-client';
 import { WebSocket } from 'ws';
 import { CLOSE_CODES } from '../schemas/close-codes.ts';
 import { CLIENT_FRAMES, SERVER_FRAMES } from '../schemas/wire.ts';
 import { type ChatSocket, openSocket } from '../tests/e2e/support/chat-socket.ts';
+import { openSocketIo } from '../tests/support/documented-socket-io.ts';
 import { askForEvents, EventStream } from '../tests/support/event-stream.ts';
 import { openRealtimeWorld, type RealtimeNode, type RealtimeWorld } from '../tests/support/realtime-world.ts';
 
@@ -170,7 +170,7 @@ describe('draining', () => {
     assert.equal(response.statusCode, 503);
     assert.ok(Number(response.headers['retry-after']) > 0);
     refused.terminate();
-    const guest = io(node.httpUrl, { reconnection: false, forceNew: true, auth: { token: world.token('bob') } });
+    const guest = openSocketIo(node.httpUrl, { auth: { token: world.token('bob') } });
     atEnd.push(() => guest.disconnect());
     await new Promise((resolve) => guest.once('connect_error', resolve));
     release();
@@ -185,7 +185,7 @@ describe('draining', () => {
   it('RT-89 socket.io clients and streams of events are told how long to wait, too', async () => {
     const node = await world.openNode();
     const roomId = await world.room('ada');
-    const guest = io(node.httpUrl, { reconnection: false, forceNew: true, auth: { token: world.token('ada') } });
+    const guest = openSocketIo(node.httpUrl, { auth: { token: world.token('ada') } });
     atEnd.push(() => guest.disconnect());
     await new Promise((resolve) => guest.once(SERVER_FRAMES.ready, resolve));
     const headers = { authorization: `Bearer ${world.token('ada')}` };

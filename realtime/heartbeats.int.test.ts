@@ -1,7 +1,6 @@
 // What clients are told of how far their rooms are while nothing happens, and when they are told nothing.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'mocha';
-import { io } from 'socket.io-client';
 import { openCodec } from '../event-log/codec/codec.ts';
 import { folderSchemas } from '../event-log/codec/folder-schemas.ts';
 import type { ConnectionFaults } from '../event-log/event-log-contract.ts';
@@ -9,6 +8,7 @@ import { openMemoryEventLog } from '../event-log/memory/memory-event-log.ts';
 import { MemoryStore } from '../event-log/memory/memory-store.ts';
 import { CLIENT_FRAMES, SERVER_FRAMES } from '../schemas/wire.ts';
 import { type ChatSocket, openSocket } from '../tests/e2e/support/chat-socket.ts';
+import { openSocketIo } from '../tests/support/documented-socket-io.ts';
 import { type RealtimeNode, RealtimeWorld } from '../tests/support/realtime-world.ts';
 import { BOUNDS } from './bounds.ts';
 
@@ -74,7 +74,7 @@ describe('heartbeats of rooms', () => {
 
   it('RT-47 socket.io clients get them too', async () => {
     const roomId = await world.roomIn(0, 'ada', 'bob');
-    const guest = io(node.httpUrl, { transports: ['websocket'], auth: { token: world.token('ada') }, forceNew: true });
+    const guest = openSocketIo(node.httpUrl, { transports: ['websocket'], auth: { token: world.token('ada') } });
     try {
       await guest.timeout(5_000).emitWithAck(CLIENT_FRAMES.joinRoom, roomId);
       const heard: Heartbeat[] = [];

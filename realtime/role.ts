@@ -130,7 +130,9 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
   const socketIo: SocketIoGateway = new SocketIoGateway({
     ...sessionDeps,
     ...settings,
+    turns,
     draining,
+    backlog,
     frontendUrl: deps.frontendUrl,
     path: SOCKET_IO_PATH,
     otherSockets: () => webSockets.socketCount + streams.socketCount,
@@ -178,6 +180,7 @@ export async function openRealtimeRole(deps: RealtimeRoleDeps): Promise<Realtime
     onClosing: () => streams.stop(),
     closingMs: stopMs,
     attach(server) {
+      server.maxConnections = 2 * settings.maxSockets + BOUNDS.plainConnections;
       webSockets.attach(server);
       socketIo.attach(server);
     },

@@ -1,10 +1,12 @@
 // An unmodified socket.io-client against the node, over WebSocket and over polling, with the integration guide's own calls.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'mocha';
-import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
+import type { ManagerOptions, Socket, SocketOptions } from 'socket.io-client';
 import { LIMITS } from '../schemas/limits.ts';
 import { CLIENT_FRAMES, SERVER_FRAMES } from '../schemas/wire.ts';
 import { openSocket } from '../tests/e2e/support/chat-socket.ts';
+import { assertAnswer } from '../tests/support/documented-frames.ts';
+import { openSocketIo } from '../tests/support/documented-socket-io.ts';
 import { openRealtimeWorld, type RealtimeNode, type RealtimeWorld } from '../tests/support/realtime-world.ts';
 
 type Said = { message: string; version: number; userId: string };
@@ -16,14 +18,16 @@ class Guest {
   readonly heard: { event: string; data: Record<string, unknown> }[] = [];
 
   constructor(url: string, options: Partial<ManagerOptions & SocketOptions>) {
-    this.socket = io(url, { reconnection: false, forceNew: true, ...options });
+    this.socket = openSocketIo(url, options);
     this.socket.onAny((event: string, data: Record<string, unknown>) => {
       this.heard.push({ event, data });
     });
   }
 
-  ask(event: string, data: unknown): Promise<Answer> {
-    return this.socket.timeout(5_000).emitWithAck(event, data) as Promise<Answer>;
+  async ask(event: string, data: unknown): Promise<Answer> {
+    const answer = (await this.socket.timeout(5_000).emitWithAck(event, data)) as Answer;
+    assertAnswer(event, answer);
+    return answer;
   }
 
   async next(event: string): Promise<Record<string, unknown>> {

@@ -1,11 +1,11 @@
 // Tokens of open sockets of every kind: the warning before their end, the end, fresh ones, and wrong ones.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'mocha';
-import { io } from 'socket.io-client';
 import { CLOSE_CODES } from '../schemas/close-codes.ts';
 import { LIMITS } from '../schemas/limits.ts';
 import { CLIENT_FRAMES, SERVER_FRAMES } from '../schemas/wire.ts';
 import { type ChatSocket, openSocket } from '../tests/e2e/support/chat-socket.ts';
+import { openSocketIo } from '../tests/support/documented-socket-io.ts';
 import { askForEvents, EventStream } from '../tests/support/event-stream.ts';
 import { openRealtimeWorld, type RealtimeNode, type RealtimeWorld } from '../tests/support/realtime-world.ts';
 import { BOUNDS } from './bounds.ts';
@@ -95,7 +95,7 @@ describe('tokens of open sockets', () => {
       forceNew: true,
       auth: { token: world.token('ada', { expiresInSeconds: LIFE_SECONDS }) },
     };
-    const socket = io(node.httpUrl, options);
+    const socket = openSocketIo(node.httpUrl, options);
     atEnd.push(() => socket.disconnect());
     const warned = () => new Promise<Expiring>((resolve) => socket.once(tokenExpiring, resolve));
     await new Promise((resolve) => socket.once(SERVER_FRAMES.ready, resolve));

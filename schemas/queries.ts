@@ -63,6 +63,14 @@ export const MessagesQuery = z
   .refine((query) => query.before === undefined || query.after === undefined, 'give before or after, not both');
 export const EventStreamQuery = z.strictObject({
   after: version('The version after which events are wanted, where there is no `Last-Event-ID`.').optional(),
+  reset: z
+    .enum(['true', 'false'])
+    .transform((text) => text === 'true')
+    .meta({
+      description: `Whether to get \`recent-messages\` in place of what was missed where that is more than ${LIMITS.resetAfter} events.`,
+      readAs: { type: 'boolean' },
+    })
+    .optional(),
 });
 export const EventStreamHeaders = z.strictObject({
   'Last-Event-ID': version('The id of the last event that the client has, which is a version.').optional(),
@@ -72,6 +80,7 @@ export const EventStreamRequest = z.strictObject({
   roomId: id,
   lastEventId: EventStreamHeaders.shape['Last-Event-ID'],
   after: EventStreamQuery.shape.after,
+  reset: EventStreamQuery.shape.reset,
 });
 export const AsOfQuery = z.strictObject({
   at: z

@@ -15,6 +15,17 @@ type WaitAfterClose = (closing: {
   random?: () => number;
 }) => number | null;
 
+type PageConnection = new (options: {
+  url: string;
+  token: string;
+  onFrame: () => void;
+  onConnected: () => void;
+  onState: (state: string, code: number) => void;
+}) => { open(): void; close(): void };
+
+/** Not known to the compiler, as everything of the page: it is what browsers load. */
+const PAGE: string = '../web/connection.js';
+
 const textOf = (path: string): string => sources(path)[0]?.text ?? '';
 
 describe('the codes', () => {
@@ -51,6 +62,33 @@ describe('the codes', () => {
     });
     afterEach(() => world.close());
 
+    it('RT-82 the plain page waits when the node goes away, and gives up where coming back cannot help', async () => {
+      const { Connection } = (await import(PAGE)) as { Connection: PageConnection };
+      const next = Promise.withResolvers<number>();
+      const connected = Promise.withResolvers<void>();
+      const ended = Promise.withResolvers<number>();
+      const on = { url: node.url, onFrame: () => {} };
+      const one = new Connection({
+        ...on,
+        token: world.token('ada'),
+        onConnected: connected.resolve,
+        onState: (state, code) => state === 'waiting' && next.resolve(code),
+      });
+      one.open();
+      await connected.promise;
+      const other = new Connection({
+        ...on,
+        token: 'nonsense',
+        onConnected: () => {},
+        onState: (state, code) => state === 'ended' && ended.resolve(code),
+      });
+      other.open();
+      assert.equal(await ended.promise, CLOSE_CODES.tokenInvalid.code);
+      await node.stop();
+      assert.equal(await next.promise, CLOSE_CODES.draining.code);
+      one.close();
+    });
+
     it('RT-81 are there for programs, without a token, and need not be read twice', async () => {
       const response = await fetch(node.httpUrl + CODES_PATH);
       assert.equal(response.status, 200);
@@ -65,8 +103,7 @@ describe('the codes', () => {
   });
 
   it('RT-82 the plain page comes back as the table says, never sooner, and not all tabs in the same moment', async () => {
-    const page: string = '../web/connection.js';
-    const { waitAfterClose } = (await import(page)) as { waitAfterClose: WaitAfterClose };
+    const { waitAfterClose } = (await import(PAGE)) as { waitAfterClose: WaitAfterClose };
     for (const { code, reconnect, afterMs } of Object.values(CLOSE_CODES)) {
       for (const attempts of [0, 3, 50]) {
         const waits = [0, 0.5, 1].map((part) => waitAfterClose({ code, attempts, random: () => part }));

@@ -26,6 +26,7 @@ export function welcomeText({ ports, database, secret }: WelcomeFacts): string {
     `  page               ${page}`,
     `  REST API           ${origin}/api/v1`,
     `  WebSocket          ${socketUrl}   (socket.io on the same port)`,
+    `  every call, frame  ${origin}/docs/rest   ${origin}/docs/socket`,
     `  health, metrics    ${origin}/ready   http://localhost:${ports.projections}/metrics`,
     `  data               ${database}`,
     '',

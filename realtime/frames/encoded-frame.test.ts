@@ -5,7 +5,9 @@ import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import * as ws from 'ws';
 import { SERVER_FRAMES } from '../../schemas/wire.ts';
-import { encodeFrame, encodeFrameJson, joinFrames, textToWsBytes, toSocketIoPacket } from './encoded-frame.ts';
+import { encodeFrame, encodeFrameJson, joinFrames, textToWsBytes } from './encoded-frame.ts';
+import { batchToSocketIoPacket, toSocketIoPacket } from './socket-io-packet.ts';
+import { batchToSseBytes, toSseBytes } from './sse-bytes.ts';
 
 /** What a WebSocket implementation that is not ours reads out of the bytes. */
 async function read(bytes: Buffer, count: number): Promise<string[]> {
@@ -53,5 +55,21 @@ describe('encoded frames', () => {
     assert.equal(joinFrames([frame]).wsBytes, frame.wsBytes);
     assert.equal(toSocketIoPacket(frame), toSocketIoPacket(frame));
     assert.equal(toSocketIoPacket(frame).text, '2["ready",{"userId":"ada","username":"Ada"}]');
+  });
+
+  it('a batch is made once for all sockets of a transport, and a batch of one frame is that frame', () => {
+    const [one, other] = [1, 2].map((version) =>
+      encodeFrameJson(SERVER_FRAMES.roomArchived, JSON.stringify({ version }), version),
+    );
+    assert.ok(one && other);
+    const [alone, both] = [joinFrames([one]), joinFrames([one, other])];
+    assert.equal(batchToSocketIoPacket(alone), toSocketIoPacket(one));
+    assert.equal(batchToSseBytes(alone), toSseBytes(one));
+    assert.equal(batchToSocketIoPacket(both), batchToSocketIoPacket(both));
+    assert.equal(batchToSseBytes(both), batchToSseBytes(both));
+    assert.equal(
+      batchToSseBytes(both).toString(),
+      [1, 2].map((id) => `event: room-archived\ndata: {"version":${id}}\nid: ${id}\n\n`).join(''),
+    );
   });
 });

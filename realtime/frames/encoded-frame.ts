@@ -2,6 +2,7 @@
 // so the bytes are shared and the frames of one event-loop turn are joined once a room (see ../sessions/turn-queue.ts).
 import type { ServerFrameData } from '../../schemas/server-frames.ts';
 import type { ServerFrameName } from '../../schemas/wire.ts';
+import type { SocketIoPacket } from './socket-io-packet.ts';
 
 export type EncodedFrame = {
   readonly name: ServerFrameName;
@@ -11,16 +12,10 @@ export type EncodedFrame = {
   readonly version: number | null;
   /** The whole WebSocket frame, header included. */
   readonly wsBytes: Buffer;
-  /** The same as a socket.io packet; made when the first socket.io session needs it, then kept. */
+  /** The same as a socket.io packet; made when the first socket.io session needs it, then kept (./socket-io-packet.ts). */
   socketIo: SocketIoPacket | null;
   /** The same as a Server-Sent Event; made when the first stream needs it, then kept (./sse-bytes.ts). */
   sseBytes: Buffer | null;
-};
-
-export type SocketIoPacket = {
-  readonly text: string;
-  /** engine.io's own options: how it is told that the WebSocket frame has been built already. */
-  readonly options: { compress: boolean; wsPreEncodedFrame: Buffer[] };
 };
 
 /** Frames that go to several sockets together, in order. */
@@ -28,6 +23,8 @@ export type FrameBatch = {
   readonly frames: readonly EncodedFrame[];
   /** All of them in one piece of memory. */
   readonly wsBytes: Buffer;
+  /** All of them as one packet; made when the first socket.io session needs it. */
+  socketIo: SocketIoPacket | null;
   /** All of them as Server-Sent Events; made when the first stream needs them. */
   sseBytes: Buffer | null;
 };
@@ -49,20 +46,8 @@ export function encodeFrameJson(name: ServerFrameName, json: string, version: nu
 
 export function joinFrames(frames: readonly EncodedFrame[]): FrameBatch {
   const [only] = frames;
-  if (only && frames.length === 1) return { frames, wsBytes: only.wsBytes, sseBytes: null };
-  return { frames, wsBytes: Buffer.concat(frames.map((frame) => frame.wsBytes)), sseBytes: null };
-}
-
-/**
- * The frame as a socket.io EVENT packet of the main namespace (socket.io protocol 5: type 2, then a JSON array), and inside a
- * WebSocket frame as an engine.io MESSAGE (engine.io protocol 4: type 4). Made once, as socket.io's own adapter does it.
- */
-export function toSocketIoPacket(frame: EncodedFrame): SocketIoPacket {
-  if (frame.socketIo === null) {
-    const text = `2["${frame.name}",${frame.json}]`;
-    frame.socketIo = { text, options: { compress: false, wsPreEncodedFrame: [textToWsBytes(`4${text}`)] } };
-  }
-  return frame.socketIo;
+  const wsBytes = only && frames.length === 1 ? only.wsBytes : Buffer.concat(frames.map((frame) => frame.wsBytes));
+  return { frames, wsBytes, socketIo: null, sseBytes: null };
 }
 
 const LONGEST_IN_HEADER = 125;

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { SERVER_FRAMES, type ServerFrameName } from '../../schemas/wire.ts';
 import type { EncodedFrame, FrameBatch } from './encoded-frame.ts';
+import type { SocketIoPacket } from './socket-io-packet.ts';
 
 /** An event that has no frame takes its place with null, so that versions stay dense. */
 export type FrameOrNone = EncodedFrame | null;
@@ -63,6 +64,7 @@ export class FrameBlock {
  */
 class PartBatch implements FrameBatch {
   readonly wsBytes: Buffer;
+  socketIo: SocketIoPacket | null = null;
   sseBytes: Buffer | null = null;
   readonly #block: FrameBlock;
   readonly #from: number;

@@ -87,7 +87,7 @@ async function readBlock(
 async function hasRoom(session: Participant, deps: MissedEventsDeps): Promise<boolean> {
   const most = Math.min(BOUNDS.resumeQueueBytes, LIMITS.socketQueueBytes / 2);
   const deadline = deps.now() + BOUNDS.resumeStallMs;
-  while (deps.goesOn() && session.transport.queuedBytes() > most) {
+  while (deps.goesOn() && session.transport.queuedBytes > most) {
     if (deps.now() >= deadline) session.transport.close('slowConsumer');
     else await deps.pause(BOUNDS.lookAgainMs);
   }

@@ -8,13 +8,17 @@ import { REJECTIONS, type RejectionCode } from '../../schemas/rejections.ts';
 import { CLIENT_FRAMES } from '../../schemas/wire.ts';
 import { BOUNDS } from '../bounds.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
+import type { Backlog } from './backlog.ts';
 import { beatAll } from './beat-all.ts';
 import { type DrainDeps, drain, untilGone } from './drain.ts';
 import { Session, type SessionDeps } from './session.ts';
 import { SocketIoTransport } from './socket-io-transport.ts';
-import type { Answer, Reply } from './transport.ts';
+import type { Answer } from './transport.ts';
+import type { TurnQueue } from './turn-queue.ts';
 
 export type SocketIoGatewayDeps = SessionDeps & {
+  turns: TurnQueue;
+  backlog: Backlog;
   metrics: RealtimeMetrics;
   /** Ends with a slash. */
   path: string;
@@ -24,6 +28,8 @@ export type SocketIoGatewayDeps = SessionDeps & {
   otherSockets: () => number;
   maxSockets: number;
 };
+
+type Acknowledge = (answer: Answer) => void;
 
 const ROOM_ID_EVENTS: ReadonlySet<string> = new Set([
   CLIENT_FRAMES.joinRoom,
@@ -104,8 +110,8 @@ export class SocketIoGateway {
 
   #open(socket: Socket): void {
     const transport = new SocketIoTransport({
+      ...this.#deps,
       socket,
-      metrics: this.#deps.metrics,
       onClosed: () => {
         session.end();
         this.#sessions.delete(session);
@@ -118,15 +124,15 @@ export class SocketIoGateway {
     this.#sessions.add(session);
     spoke?.add(session);
     socket.on('disconnect', () => transport.closedByPeer());
-    socket.onAny((event: string, ...args: unknown[]) => receive(session, event, args));
+    socket.onAny((event: string, ...args: unknown[]) => receive(session, transport, event, args));
     session.greet();
   }
 }
 
 /** One argument is the frame's data, a function behind it the acknowledgement; anything else is no frame. */
-function receive(session: Session, event: string, args: unknown[]): void {
+function receive(session: Session, transport: SocketIoTransport, event: string, args: unknown[]): void {
   const acknowledge = args.at(-1);
-  const reply = typeof acknowledge === 'function' ? toReply(args.pop()) : null;
+  const reply = typeof acknowledge === 'function' ? transport.replyTo(args.pop() as Acknowledge) : null;
   if (args.length > 1) {
     session.receiveMalformed();
     return;
@@ -134,10 +140,6 @@ function receive(session: Session, event: string, args: unknown[]): void {
   const [data] = args;
   const isRoomId = typeof data === 'string' && ROOM_ID_EVENTS.has(event);
   session.receive(event, isRoomId ? { roomId: data } : data, reply);
-}
-
-function toReply(acknowledge: unknown): Reply {
-  return (answer) => (acknowledge as (answer: Answer) => void)(answer);
 }
 
 function tokenOf(socket: Socket): string | undefined {

@@ -1,43 +1,82 @@
-// A socket.io client as a transport. Frames go to engine.io as finished packets, which are made once for all sockets; only
-// acknowledgements are encoded per socket.
+// A socket.io client as a transport. What a turn has to say goes to engine.io as one finished packet, which frames of a room share
+// with all sockets; only acknowledgements are encoded per socket.
 import type { Socket } from 'socket.io';
 import { CLOSE_CODES, type CloseName } from '../../schemas/close-codes.ts';
 import { LIMITS } from '../../schemas/limits.ts';
 import { SERVER_FRAMES } from '../../schemas/wire.ts';
-import { type EncodedFrame, encodeFrame, type FrameBatch, toSocketIoPacket } from '../frames/encoded-frame.ts';
+import { type EncodedFrame, encodeFrame, type FrameBatch } from '../frames/encoded-frame.ts';
+import {
+  batchToSocketIoPacket,
+  bytesOf,
+  joinPackets,
+  type SocketIoPacket,
+  toSocketIoPacket,
+} from '../frames/socket-io-packet.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
-import type { Transport } from './transport.ts';
+import type { Backlog, Backlogged } from './backlog.ts';
+import type { Answer, Reply, Transport } from './transport.ts';
+import type { Flushable, TurnQueue } from './turn-queue.ts';
 
-export type SocketIoTransportDeps = { socket: Socket; metrics: RealtimeMetrics; onClosed: () => void };
+export type SocketIoTransportDeps = {
+  socket: Socket;
+  turns: TurnQueue;
+  backlog: Backlog;
+  metrics: RealtimeMetrics;
+  onClosed: () => void;
+};
 
-export class SocketIoTransport implements Transport {
+/** More than this waits only where the client does not take it as fast as it comes. */
+const BACKLOG_BYTES = 64 * 1024;
+const NOTHING: readonly SocketIoPacket[] = [];
+
+export class SocketIoTransport implements Transport, Flushable, Backlogged {
   readonly kind = 'socket-io';
   readonly #deps: SocketIoTransportDeps;
-  /** Characters given to engine.io since it last had nothing left to send; an upper bound of what waits. */
-  #queued = 0;
+  /** What this turn has to say until now. One array for all that have nothing. */
+  #packets: readonly SocketIoPacket[] = NOTHING;
+  /** Of this turn, and given to engine.io but not yet to the system, or to an answer to a poll. */
+  #queuedBytes = 0;
   #isClosed = false;
 
   constructor(deps: SocketIoTransportDeps) {
     this.#deps = deps;
-    deps.socket.conn.on('drain', () => {
-      this.#queued = 0;
-    });
   }
 
   send(frame: EncodedFrame): void {
-    if (this.#isClosed) return;
-    const { text, options } = toSocketIoPacket(frame);
-    this.#queued += text.length;
-    if (this.#queued > LIMITS.socketQueueBytes) this.close('slowConsumer');
-    else this.#deps.socket.conn.write(text, options);
+    this.#push(toSocketIoPacket(frame));
   }
 
   sendBatch(batch: FrameBatch): void {
-    for (const frame of batch.frames) this.send(frame);
+    this.#push(batchToSocketIoPacket(batch));
   }
 
-  queuedBytes(): number {
-    return this.#queued;
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  /** What was sent before the answer is with the client before it. */
+  replyTo(acknowledge: (answer: Answer) => void): Reply {
+    return (answer) => {
+      this.flush();
+      acknowledge(answer);
+    };
+  }
+
+  flush(): void {
+    if (this.#packets.length === 0) return;
+    const packet = joinPackets(this.#packets);
+    this.#packets = NOTHING;
+    const { socket, metrics, backlog } = this.#deps;
+    const bytes = bytesOf(packet);
+    metrics.written(bytes);
+    socket.conn.write(packet.text, packet.options, () => {
+      this.#queuedBytes -= bytes;
+    });
+    if (this.#queuedBytes > BACKLOG_BYTES) backlog.add(this);
+  }
+
+  overflow(): void {
+    this.close('slowConsumer');
   }
 
   /** engine.io cannot stop reading; the session bounds what it keeps of it. */
@@ -47,7 +86,6 @@ export class SocketIoTransport implements Transport {
   /** socket.io knows no close codes: an error frame says the same before the connection ends. */
   close(name: CloseName, afterMs: number = CLOSE_CODES[name].afterMs): void {
     if (this.#isClosed) return;
-    this.#isClosed = true;
     this.#deps.metrics.closed(name);
     const { socket } = this.#deps;
     if (name === 'slowConsumer') {
@@ -56,19 +94,35 @@ export class SocketIoTransport implements Transport {
     } else {
       const { code, reason, reconnect } = CLOSE_CODES[name];
       const data = { code: name, message: reason, closeCode: code, reconnect, afterMs, event: null };
-      const { text, options } = toSocketIoPacket(encodeFrame(SERVER_FRAMES.error, data));
-      socket.conn.write(text, options);
+      this.send(encodeFrame(SERVER_FRAMES.error, data));
+      this.flush();
       socket.disconnect(true);
     }
-    this.#deps.onClosed();
+    this.closedByPeer();
   }
 
   closedByPeer(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#packets = NOTHING;
     this.#deps.onClosed();
   }
 
   /** engine.io has heartbeats of its own. */
   checkAlive(): void {}
+
+  #push(packet: SocketIoPacket): void {
+    if (this.#isClosed) return;
+    const { turns } = this.#deps;
+    if (this.#packets.length === 0) {
+      turns.addSocket(this);
+      this.#packets = [packet];
+    } else {
+      (this.#packets as SocketIoPacket[]).push(packet);
+    }
+    const bytes = bytesOf(packet);
+    this.#queuedBytes += bytes;
+    turns.grew(bytes);
+    if (this.#queuedBytes > LIMITS.socketQueueBytes) this.overflow();
+  }
 }

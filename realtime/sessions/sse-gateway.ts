@@ -37,6 +37,8 @@ export type StreamRequest = {
   identity: Identity;
   roomId: string;
   after: number | undefined;
+  /** Whether a client that is far behind wants the newest messages instead of all that it missed. */
+  reset: boolean;
   response: ServerResponse;
   socket: Socket;
 };
@@ -96,7 +98,7 @@ export class SseGateway {
     return limited && { ...reject('rate_limited'), ...limited };
   }
 
-  #open({ identity, roomId, after, response, socket }: StreamRequest): Promise<Rejection | null> | Rejection {
+  #open({ identity, roomId, after, reset, response, socket }: StreamRequest): Promise<Rejection | null> | Rejection {
     // The client may have gone while its rate was looked at; then nobody would tell of it again.
     if (response.destroyed) return reject('unavailable');
     if (this.#isDraining || this.#count + this.#deps.otherSockets() >= this.#deps.maxSockets) {
@@ -122,6 +124,6 @@ export class SseGateway {
       this.#lingering.delete(socket);
       stream.transport.closedByPeer();
     });
-    return stream.open(after);
+    return stream.open(after, reset);
   }
 }

@@ -28,6 +28,7 @@ export function createSseRoute(verifier: TokenVerifier, gateway: SseGateway): Ro
       identity: identityOf(context),
       roomId: request.roomId,
       after: request.lastEventId ?? request.after,
+      reset: request.reset ?? false,
       response,
       socket: req.socket,
     });

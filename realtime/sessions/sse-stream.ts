@@ -71,12 +71,12 @@ export class SseStream implements Participant {
    * Joins the room, from after that version on where one is given. Resolves with null as soon as the response has begun, else with
    * the refusal, for which the response is untouched.
    */
-  async open(after: number | undefined): Promise<Rejection | null> {
-    return Promise.race([this.#begun.promise, this.#join(after)]);
+  async open(after: number | undefined, reset: boolean): Promise<Rejection | null> {
+    return Promise.race([this.#begun.promise, this.#join(after, reset)]);
   }
 
-  async #join(after: number | undefined): Promise<Rejection | null> {
-    const refusal = await this.#joined(after);
+  async #join(after: number | undefined, reset: boolean): Promise<Rejection | null> {
+    const refusal = await this.#joined(after, reset);
     if (refusal === null) {
       this.transport.begin();
       return null;
@@ -91,10 +91,10 @@ export class SseStream implements Participant {
     return refusal;
   }
 
-  async #joined(after: number | undefined): Promise<Rejection | null> {
+  async #joined(after: number | undefined, reset: boolean): Promise<Rejection | null> {
     const { hub, logger } = this.#deps;
     try {
-      const joined = await hub.join(this, this.#roomId, after);
+      const joined = await hub.join(this, this.#roomId, after, reset);
       if (isRejection(joined)) return joined;
       // Taken out again in the same moment; where that was told the stream has begun, and ended.
       return hub.hasJoined(this, this.#roomId) || this.transport.hasBegun ? null : reject('unavailable');

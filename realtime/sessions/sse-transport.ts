@@ -92,7 +92,7 @@ export class SseTransport implements Transport, OutboxOwner {
     this.#outbox.push(batchToSseBytes(batch));
   }
 
-  queuedBytes(): number {
+  get queuedBytes(): number {
     return this.#outbox.queuedBytes;
   }
 

@@ -12,7 +12,7 @@ export type Transport = {
   send(frame: EncodedFrame): void;
   sendBatch(batch: FrameBatch): void;
   /** Bytes that wait to be sent. More than LIMITS.socketQueueBytes closes the transport with slowConsumer. */
-  queuedBytes(): number;
+  readonly queuedBytes: number;
   /** Stops taking frames from the client, as far as the transport can; what it has read already still arrives. */
   pauseReading(): void;
   resumeReading(): void;

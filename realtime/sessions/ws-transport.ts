@@ -65,7 +65,7 @@ export class WsTransport implements Transport {
     };
   }
 
-  queuedBytes(): number {
+  get queuedBytes(): number {
     return this.#outbox.queuedBytes;
   }
 

@@ -16,13 +16,15 @@ export class EventStream {
   readonly events: StreamEvent[] = [];
   readonly comments: string[] = [];
   retryMs: number | undefined;
+  readonly #onEvent: (event: StreamEvent) => void;
   readonly #seen = new Set<StreamEvent>();
   #changed = Promise.withResolvers<void>();
   #text = '';
   #hasEnded = false;
 
-  constructor(response: IncomingMessage) {
+  constructor(response: IncomingMessage, onEvent: (event: StreamEvent) => void = () => undefined) {
     this.response = response;
+    this.#onEvent = onEvent;
     response.setEncoding('utf8');
     response.on('data', (text: string) => this.#feed(text));
     // A cut connection is an error of the response; tests look at the end.
@@ -85,7 +87,9 @@ export class EventStream {
     if (data === undefined) return;
     const event = fields.get('event') ?? 'message';
     const parsed = JSON.parse(data) as Record<string, unknown>;
-    this.events.push({ event, data: parsed, id: fields.get('id') });
+    const one = { event, data: parsed, id: fields.get('id') };
+    this.events.push(one);
+    this.#onEvent(one);
     // Thrown out of an event handler, it ends the test at once, whatever the test waits for.
     assertServerFrame(event, parsed);
   }

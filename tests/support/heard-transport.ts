@@ -21,7 +21,7 @@ class HeardTransport implements Transport {
     for (const frame of batch.frames) this.send(frame);
   }
 
-  queuedBytes(): number {
+  get queuedBytes(): number {
     return this.queued;
   }
 

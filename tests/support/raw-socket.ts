@@ -123,6 +123,11 @@ export class RawSocket {
     await this.until(() => this.#isEnded, 'the end of the connection');
   }
 
+  /** Fails where the server has sent what it may not. */
+  assertSound(): void {
+    if (this.#fault) throw this.#fault;
+  }
+
   #closeFrame(): ServerFrame | undefined {
     return this.frames.find(({ opcode }) => opcode === OPCODES.close);
   }
@@ -195,7 +200,7 @@ export async function openRawSocket(httpUrl: string, token?: string, headers: st
   return new RawSocket(socket, bytes.subarray(0, end).toString('latin1'), bytes.subarray(end + 4));
 }
 
-function upgradeRequest(headers: string[] = []): string {
+export function upgradeRequest(headers: string[] = []): string {
   return [
     'GET / HTTP/1.1',
     'Host: roomlog',

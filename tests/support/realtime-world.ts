@@ -40,6 +40,8 @@ export type RealtimeNode = {
 
 export type WorldOptions = {
   partitions?: number;
+  /** The write side, where it is to be more than the decisions: one that knows a repeated command, for example. */
+  commands?: CommandPort;
   /** Milliseconds that the nodes' clock is ahead of the real one; tests move it. */
   sets?: ExpiringSets;
   pubSub?: PubSub;
@@ -79,7 +81,7 @@ export class RealtimeWorld {
   constructor(log: EventLog, codec: Codec, options: WorldOptions) {
     this.log = log;
     this.codec = codec;
-    this.commands = openMemoryCommands(log, codec);
+    this.commands = options.commands ?? openMemoryCommands(log, codec);
     this.#sets = options.sets ?? createMemoryExpiringSets({ clock: this.clock, maxMembers: 100_000 });
     this.#pubSub = options.pubSub ?? createMemoryPubSub();
     this.#projector = log.follow({
@@ -226,7 +228,10 @@ export class RealtimeWorld {
   }
 }
 
-export async function openRealtimeWorld(options: WorldOptions = {}): Promise<RealtimeWorld> {
+export async function openRealtimeWorld(
+  options: Omit<WorldOptions, 'commands'> & { openCommands?: (log: EventLog) => Promise<CommandPort> } = {},
+): Promise<RealtimeWorld> {
   const { log } = openMemoryEventLog(new MemoryStore(options.partitions ?? 2));
-  return new RealtimeWorld(log, await openCodec(folderSchemas()), options);
+  const commands = await options.openCommands?.(log);
+  return new RealtimeWorld(log, await openCodec(folderSchemas()), commands ? { ...options, commands } : options);
 }

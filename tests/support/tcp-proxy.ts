@@ -16,6 +16,11 @@ export type TcpProxy = {
   swallowAnswers(): void;
   /** From now on the server does not hear these clients. */
   swallowRequests(): void;
+  /**
+   * From now on what the server says to clients, later ones too, is not taken from it: it fills the kernel, then waits in the
+   * server. Until `cut`.
+   */
+  stopReading(): void;
   /** How many bytes of clients were swallowed until now. */
   swallowedBytes(): number;
   /** Keeps what these clients say from now on, also after they have gone. */
@@ -67,6 +72,7 @@ export async function openTcpProxy(
   const delayMs: Record<Direction, number> = { requests: 0, answers: 0 };
   const impaired = new Map<Direction, 'swallow' | 'hold'>();
   let swallowedBytes = 0;
+  let isReading = true;
 
   function connect(client: Socket): void {
     const upstream = new Socket();
@@ -85,6 +91,7 @@ export async function openTcpProxy(
       requests.write(chunk);
     });
     upstream.on('data', (chunk) => answers.write(chunk));
+    if (!isReading) upstream.pause();
     // A broken connection is the proxy's daily business; each side learns of it by its own socket's end.
     client.on('error', () => client.destroy());
     upstream.on('error', () => upstream.destroy());
@@ -143,7 +150,11 @@ export async function openTcpProxy(
     }
   }
 
-  const cut = () => links.forEach(cutLink);
+  function cut(): void {
+    isReading = true;
+    links.forEach(cutLink);
+  }
+
   let server = await listen(0, connect);
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the proxy listens on no TCP port');
@@ -156,6 +167,10 @@ export async function openTcpProxy(
     cutMidStream: (direction) => setMode(direction, 'cut'),
     swallowAnswers: () => setMode('answers', 'swallow'),
     swallowRequests: () => setMode('requests', 'swallow'),
+    stopReading: () => {
+      isReading = false;
+      for (const { upstream } of links) upstream.pause();
+    },
     swallowedBytes: () => swallowedBytes,
     holdRequests: () => setMode('requests', 'hold'),
     releaseRequests: async () => {

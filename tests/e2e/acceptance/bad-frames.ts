@@ -1,11 +1,11 @@
 // Bad input over the WebSocket and socket.io: every line of the table gets its documented code or close code, and writes nothing.
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'mocha';
-import { io } from 'socket.io-client';
 import { CLOSE_CODES, type CloseName } from '../../../schemas/close-codes.ts';
 import { LIMITS } from '../../../schemas/limits.ts';
 import type { RejectionCode } from '../../../schemas/rejections.ts';
 import { CLIENT_FRAMES, SERVER_FRAMES } from '../../../schemas/wire.ts';
+import { openSocketIo } from '../../support/documented-socket-io.ts';
 import { type ChatSocket, openSocket } from '../support/chat-socket.ts';
 import { assertNoInternals } from '../support/rest.ts';
 import { newUser, type Way } from '../support/way.ts';
@@ -49,7 +49,7 @@ const REFUSED: RefusedCase[] = [
   ['joining a room that does not exist', 'room_not_found', joinRoom, () => ({ roomId: "'; drop table rooms; --" })],
   ['sending to a room that does not exist', 'room_not_found', sendMessage, () => ({ roomId: '<b>', message: 'x' })],
   ['typing in a room that was not joined', 'not_a_member', typing, ({ roomId }) => ({ roomId })],
-  ['a token of somebody else', 'token_invalid', auth, ({ strangerToken }) => ({ token: strangerToken })],
+  ['a token of somebody else', 'token_of_another_user', auth, ({ strangerToken }) => ({ token: strangerToken })],
 ];
 
 const RAW: RawCase[] = [
@@ -172,7 +172,7 @@ export function describeBadFrames(getWay: GetWay): void {
 
 function connect({ way, token }: Fixture) {
   const url = way.socketUrl.replace('ws:', 'http:');
-  return io(url, { transports: ['websocket'], auth: { token }, reconnection: false, forceNew: true });
+  return openSocketIo(url, { transports: ['websocket'], auth: { token } });
 }
 
 async function refusalBySocketIo(fixture: Fixture, event: string, data: unknown): Promise<string | undefined> {

@@ -1,8 +1,9 @@
 // An unmodified socket.io-client with the calls of the integration guide, over both of its transports.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { io, type Socket } from 'socket.io-client';
+import type { Socket } from 'socket.io-client';
 import { CLIENT_FRAMES, type MessageView, SERVER_FRAMES } from '../../../schemas/wire.ts';
+import { openSocketIo } from '../../support/documented-socket-io.ts';
 import { newUser } from '../support/way.ts';
 import type { GetWay } from './acceptance.ts';
 
@@ -12,12 +13,10 @@ export function describeSocketIo(getWay: GetWay): void {
   for (const transport of ['websocket', 'polling'] as const) {
     describe(`socket.io over ${transport}`, () => {
       function connect(auth: object, headers: Record<string, string> = {}): Socket {
-        return io(getWay().socketUrl.replace('ws:', 'http:'), {
+        return openSocketIo(getWay().socketUrl.replace('ws:', 'http:'), {
           transports: [transport],
           auth,
           extraHeaders: headers,
-          reconnection: false,
-          forceNew: true,
         });
       }
 
