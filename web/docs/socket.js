@@ -28,7 +28,7 @@ void show('../api/v1/asyncapi.json', (api) => {
       element('h1', {}, `${api.info.title}: the socket`),
       ...prose(api.info.description),
       element('h2', {}, 'Connecting'),
-      element('p', {}, code(`${server.protocol}://${server.host}/`), ` ${server.description}`),
+      element('p', {}, code(`${server.protocol}://${server.host}/`), ' ', ...inline(server.description)),
       element('p', {}, 'A token is needed. ', ...inline(securitySchemes.token.description)),
       element('h2', {}, 'Frames to the service'),
       ...received.map((operation) => showReceived(operation, messages, schemas)),
