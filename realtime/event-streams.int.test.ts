@@ -4,21 +4,13 @@ import { once } from 'node:events';
 import type { OutgoingHttpHeaders } from 'node:http';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, it } from 'mocha';
-import pino from 'pino';
-import { serveRoles } from '../ops/embedded/serve-roles.ts';
-import { freePort } from '../platform/free-port.ts';
-import { Lifecycle } from '../platform/lifecycle.ts';
-import { createMetrics } from '../platform/metrics.ts';
 import { holds } from '../platform/pub-sub-contract.ts';
 import { CLOSE_CODES } from '../schemas/close-codes.ts';
 import { CLIENT_FRAMES, SERVER_FRAMES } from '../schemas/wire.ts';
 import { type ChatSocket, openSocket } from '../tests/e2e/support/chat-socket.ts';
-import { assertDocumented } from '../tests/support/documented-rest.ts';
-import { askForEvents, EventStream } from '../tests/support/event-stream.ts';
+import { askForEvents, EventStream, refusal } from '../tests/support/event-stream.ts';
 import { openRealtimeWorld, type RealtimeNode, type RealtimeWorld } from '../tests/support/realtime-world.ts';
 import { BOUNDS } from './bounds.ts';
-
-type Problem = { status: number | undefined; code: string; retryAfter: string | undefined };
 
 const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, at) => from + at);
 
@@ -50,22 +42,6 @@ describe('streams of events', () => {
     const events = new EventStream(response);
     open.push(events);
     return events;
-  }
-
-  async function refusal(url: string, headers: OutgoingHttpHeaders): Promise<Problem> {
-    const response = await askForEvents(url, headers);
-    assert.equal(response.headers['content-type'], 'application/problem+json');
-    const text = Buffer.concat(await response.toArray()).toString();
-    const { statusCode: status = 0 } = response;
-    assertDocumented({
-      method: 'GET',
-      path: url,
-      status,
-      headers: new Headers(response.headers as Record<string, string>),
-      text,
-    });
-    const { code } = JSON.parse(text) as { code: string };
-    return { status, code, retryAfter: response.headers['retry-after'] };
   }
 
   async function socketIn(roomId: string, userId: string): Promise<ChatSocket> {
@@ -368,31 +344,6 @@ describe('streams of events', () => {
     const { code, closeCode, reconnect } = await ada.next(SERVER_FRAMES.error);
     assert.deepEqual([code, closeCode, reconnect], ['draining', CLOSE_CODES.draining.code, true]);
     await ada.ended();
-  });
-
-  it('RT-118 where one process runs all roles the REST port has the streams too, and ends them before it closes', async () => {
-    const logger = pino({ level: 'silent' });
-    const lifecycle = new Lifecycle({ log: logger, onFailure: () => process.exit(1) });
-    const ports = { http: await freePort(), realtime: await freePort(), projections: await freePort() };
-    const metrics = createMetrics();
-    const metricsText = () => metrics.metrics();
-    await serveRoles({
-      ...{ ports, lifecycle, logger, metrics, metricsText, frontendUrl: '*', realtime: node.role },
-      rest: [],
-      projections: { name: 'projections', routes: [], ready: {} },
-      routes: [],
-    });
-    const roomId = await world.room('ada');
-    const streams = [];
-    for (const port of [ports.http, ports.realtime]) {
-      streams.push(await stream(urlOf(roomId, '', `http://127.0.0.1:${port}`), bearer('ada')));
-    }
-    for (const one of streams) await one.next(SERVER_FRAMES.recentMessages);
-    await lifecycle.stop();
-    for (const one of streams) {
-      assert.equal((await one.next(SERVER_FRAMES.error)).code, 'draining');
-      await one.ended();
-    }
   });
 
   it('RT-119 streams are counted, and their requests take the time until they begin', async () => {

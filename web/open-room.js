@@ -7,6 +7,8 @@ const TYPING_EVERY_MS = 2_500;
 /** A little longer than the server keeps a mark that is not repeated. */
 const TYPING_SHOWN_MS = 7_000;
 const LOAD_OLDER_PX = 80;
+/** Two heartbeats and a little: without one for so long nobody knows whether the room is silent. */
+const SILENCE_MS = 60_000;
 
 const element = (id) => document.getElementById(id);
 
@@ -34,9 +36,12 @@ export class OpenRoom {
   /** @type {Map<string, {username: string, timer: number}>} */
   #typists = new Map();
   #lastTypingAt = 0;
+  #heardAt = performance.now();
+  #isCatchingUp = false;
   /** The last room event that was no message, and whom it was about. */
   #lastMembership = '';
   #listeners = new AbortController();
+  #silenceTimer = setInterval(() => this.#breakSilence(), SILENCE_MS / 2);
 
   /**
    * @param {{room: {id: string, name?: string, isPrivate?: boolean}, user: {userId: string, username: string}, api: object,
@@ -74,21 +79,42 @@ export class OpenRoom {
     this.#connection.say('leave-room', { roomId: this.id });
     this.#listeners.abort();
     for (const { timer } of this.#typists.values()) clearTimeout(timer);
+    clearInterval(this.#silenceTimer);
   }
 
   /** The socket is there, for the first time or again. */
   async onConnected() {
+    if (!(await this.#join())) return;
+    for (const { commandId, text, error } of this.#log.pending) if (error === null) void this.#deliver(commandId, text);
+  }
+
+  /** Whether the room was joined, and all that was missed is here. */
+  async #join() {
     const { version } = this.#log;
+    this.#heardAt = performance.now();
     try {
       await this.#connection.request(
         'join-room',
         version === 0 ? { roomId: this.id } : { roomId: this.id, after: version },
       );
+      return true;
     } catch (error) {
       if (error.code !== 'disconnected') this.#notify(error);
-      return;
+      return false;
     }
-    for (const { commandId, text, error } of this.#log.pending) if (error === null) void this.#deliver(commandId, text);
+  }
+
+  /** Something is missing: it is asked for once, and whatever comes before it is dropped, because it comes again behind it. */
+  async #catchUp() {
+    if (this.#isCatchingUp) return;
+    this.#isCatchingUp = true;
+    await this.#join();
+    this.#isCatchingUp = false;
+  }
+
+  #breakSilence() {
+    const isSilent = performance.now() - this.#heardAt > SILENCE_MS;
+    if (isSilent && this.#connection.isReady && this.#log.version > 0) void this.#catchUp();
   }
 
   /** The room list knows more of the room than its id. @param {{id: string, name: string, isPrivate: boolean}} room */
@@ -100,7 +126,15 @@ export class OpenRoom {
   /** @param {string} event @param {any} data */
   onFrame(event, data) {
     if (data.roomId !== this.id) return;
+    if (event !== 'recent-messages' && this.#log.hasGapBefore(data.version)) {
+      void this.#catchUp();
+      return;
+    }
     switch (event) {
+      case 'heartbeat':
+        this.#heardAt = performance.now();
+        if (data.version > this.#log.version) void this.#catchUp();
+        return;
       case 'recent-messages':
         this.#showRecent(data);
         return;

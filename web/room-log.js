@@ -46,6 +46,15 @@ export class RoomLog {
   }
 
   /**
+   * Whether something between what is known and this version was lost: versions of live frames have no gap. Before anything is known
+   * there is none.
+   * @param {number} version of a live frame
+   */
+  hasGapBefore(version) {
+    return this.#version > 0 && version > this.#version + 1;
+  }
+
+  /**
    * The room has come to this version: by a live frame, or by the snapshot of a join.
    * @param {number} version
    * @returns whether it is news; a live frame of an old version is a duplicate.

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'mocha';
 import type { Browser, Locator, Page } from 'playwright-core';
+import { holds } from '../../platform/pub-sub-contract.ts';
+import { SERVER_FRAMES } from '../../schemas/wire.ts';
 import { DESKTOP, openBrowser, PHONE, screenshot } from '../support/browser.ts';
 import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { openEmbeddedWay } from './support/embedded-way.ts';
@@ -33,10 +35,15 @@ describe('the page', () => {
   });
 
   /** A tab of its own, on the page, logged in as that user through the proxy. */
-  async function openTab(username: string, viewport = DESKTOP): Promise<Page> {
+  async function openTab(
+    username: string,
+    viewport = DESKTOP,
+    prepare: (page: Page) => Promise<void> = async () => undefined,
+  ): Promise<Page> {
     const context = await browser.newContext({ viewport, locale: 'en-GB', timezoneId: 'UTC' });
     const page = await context.newPage();
     page.setDefaultTimeout(WAIT_MS);
+    await prepare(page);
     page.on('pageerror', (error) => faults.push(`${username}: ${error.message}`));
     page.on('console', (message) => {
       if (/Content Security Policy/.test(message.text())) faults.push(`${username}: ${message.text()}`);
@@ -179,6 +186,44 @@ describe('the page', () => {
     assert.deepEqual(await texts(bob), all);
     assert.equal(await bob.locator('#older').isVisible(), false);
   }).timeout(60_000);
+
+  it('WEB-10 sees by the versions that a frame was lost, or by a heartbeat that the last one was, and asks again', async () => {
+    const lost: string[] = [];
+    let isLosing = false;
+    let toPage: ((text: string) => void) | undefined;
+    const erin = await openTab('erin', DESKTOP, (page) =>
+      page.routeWebSocket(/^ws:/, (client) => {
+        toPage = (text) => client.send(text);
+        client.connectToServer().onMessage((text) => {
+          if (isLosing && String(text).includes(`"${SERVER_FRAMES.receiveMessage}"`)) lost.push(String(text));
+          else client.send(text);
+        });
+      }),
+    );
+    await erin
+      .locator('#rooms')
+      .getByRole('button', { name: /Tea kitchen/ })
+      .click();
+    await message(erin, 'the last one').waitFor();
+    const before = await texts(erin);
+    const lose = async (text: string): Promise<void> => {
+      const count = lost.length;
+      isLosing = true;
+      await say(alice, text);
+      await holds(() => lost.length > count);
+      isLosing = false;
+    };
+    await lose('lost on the way');
+    await say(alice, 'behind it');
+    await message(erin, 'behind it').waitFor();
+    assert.deepEqual(await texts(erin), [...before, 'lost on the way', 'behind it']);
+    await lose('lost with nothing behind it');
+    const { roomId, version } = (JSON.parse(lost.at(-1) ?? '') as { data: { roomId: string; version: number } }).data;
+    toPage?.(JSON.stringify({ event: SERVER_FRAMES.heartbeat, data: { roomId, version } }));
+    await message(erin, 'lost with nothing behind it').waitFor();
+    assert.deepEqual(await texts(erin), [...before, 'lost on the way', 'behind it', 'lost with nothing behind it']);
+    await erin.context().close();
+  });
 
   it('WEB-8 fits a phone, where rooms and chat take turns', async () => {
     const carol = await openTab('carol', PHONE);

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { get, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import { SERVER_FRAMES } from '../../schemas/wire.ts';
 import { assertServerFrame } from './documented-frames.ts';
+import { assertDocumented } from './documented-rest.ts';
 
 export type StreamEvent = { event: string; data: Record<string, unknown>; id: string | undefined };
 
@@ -119,4 +120,19 @@ export async function askForEvents(url: string, headers: OutgoingHttpHeaders): P
   const request = get(url, { headers: { accept: 'text/event-stream', ...headers }, agent: false });
   const [response] = (await once(request, 'response')) as [IncomingMessage];
   return response;
+}
+
+/** What a request for a stream is refused with; fails where it is not. */
+export async function refusal(
+  url: string,
+  headers: OutgoingHttpHeaders,
+): Promise<{ status: number; code: string; retryAfter: string | undefined }> {
+  const response = await askForEvents(url, headers);
+  assert.equal(response.headers['content-type'], 'application/problem+json');
+  const text = Buffer.concat(await response.toArray()).toString();
+  const { statusCode: status = 0 } = response;
+  const answered = new Headers(response.headers as Record<string, string>);
+  assertDocumented({ method: 'GET', path: url, status, headers: answered, text });
+  const { code } = JSON.parse(text) as { code: string };
+  return { status, code, retryAfter: response.headers['retry-after'] };
 }

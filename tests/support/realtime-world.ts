@@ -21,6 +21,7 @@ import { Lifecycle } from '../../platform/lifecycle.ts';
 import { createMemoryPubSub, type PubSub } from '../../platform/pub-sub.ts';
 import { createRateLimit } from '../../platform/rate-limit.ts';
 import { openRealtimeRole, type RealtimeRole } from '../../realtime/role.ts';
+import type { RoomSource } from '../../realtime/rooms/room-source.ts';
 import { type Accepted, type CommandBody, streamOfRoom } from '../../schemas/commands.ts';
 import { LIMITS } from '../../schemas/limits.ts';
 import { isRejection, REJECTIONS } from '../../schemas/rejections.ts';
@@ -56,6 +57,8 @@ export type NodeOptions = {
   port?: number;
   /** The node's own handle on the log, instead of the world's. */
   eventLog?: EventLog;
+  /** Instead of the world's history in memory. */
+  source?: RoomSource;
   /** The node's own connections to what nodes share, instead of the world's. */
   sets?: ExpiringSets;
   pubSub?: PubSub;
@@ -113,7 +116,7 @@ export class RealtimeWorld {
       metrics,
       eventLog: options.eventLog ?? this.log,
       codec: this.codec,
-      source: this.history,
+      source: options.source ?? this.history,
       commands: options.commands ?? this.commands,
       verifier: createTokenVerifier({ secret: SECRET }),
       writeLimit: createRateLimit({
