@@ -220,14 +220,13 @@ describe('sockets', () => {
       const answers = Array.from({ length: 10_000 }, (_, index) =>
         ada.answer(CLIENT_FRAMES.sendMessage, { roomId, message: `m${index}` }),
       );
-      const started = Date.now();
+      let answered = 0;
+      for (const answer of answers) void answer.then(() => (answered += 1));
       await bob.ask(CLIENT_FRAMES.joinRoom, { roomId });
-      const bobWaitedMs = Date.now() - started;
+      assert.ok(answered < answers.length / 2, `bob was served after ${answered} frames of ada`);
       assert.ok((await Promise.all(answers)).every(({ error }) => error === undefined));
-      const allTookMs = Date.now() - started;
-      assert.ok(bobWaitedMs < allTookMs / 2, `bob waited ${bobWaitedMs} of ${allTookMs} ms`);
       await bob.next<Said>(SERVER_FRAMES.receiveMessage, ({ message }) => message === 'm9999');
-    });
+    }).timeout(60_000);
   });
 
   describe('bounds', () => {
