@@ -41,7 +41,7 @@ const SCENARIOS: Record<string, Scenario> = {
     rooms: 200,
     flags: [`-rates=${values.rates ?? '1000,4000,6000'}`, '-turns', step],
   },
-  idle: { mode: 'idle', sockets: 10_000, rooms: 400, flags: ['-step=5s'] },
+  idle: { mode: 'idle', sockets: 19_700, rooms: 20, flags: ['-step=5s'] },
   recover: { mode: 'recover', sockets: 1_000, rooms: 1, flags: ['-missed=200', '-live=20', '-dial=64'] },
   storm: { mode: 'recover', sockets: 10_000, rooms: 100, flags: ['-missed=50', '-live=20', '-dial=256'] },
   slow: { mode: 'slow', sockets: 1_000, rooms: 1, flags: ['-rate=400', '-step=60s'] },

@@ -1,6 +1,7 @@
 // Small histories, each with one thing wrong, and exactly the check that has to find it.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
+import { SERVER_FRAMES } from '../../schemas/wire.ts';
 import type { HistoryEntry, Joined, Received } from './history.ts';
 import { SimulatedChat } from './simulated-chat.ts';
 import { runOf, type SimulatedRun, violationsOf } from './simulated-run.ts';
@@ -69,6 +70,35 @@ function attempt(entry: HistoryEntry): number {
   assert.ok('attempt' in entry);
   return entry.attempt;
 }
+
+/** The node of that socket says, after that frame, how far the room is. */
+function heartbeatAfter(run: SimulatedRun, frame: Received, version: number): void {
+  const heartbeat = { ...frame, event: SERVER_FRAMES.heartbeat, data: { roomId: placeOf(frame).roomId, version } };
+  run.history.splice(run.history.indexOf(frame) + 1, 0, heartbeat);
+}
+
+describe('heartbeats', () => {
+  it('FLT-38 finds nothing wrong with one that says what has reached the socket', async () => {
+    const { run, ofAda, ofBob } = talk();
+    heartbeatAfter(run, frameAt(run, ofAda, 3), 3);
+    heartbeatAfter(run, frameAt(run, ofBob, 4), 4);
+    await assertFinds(run);
+  });
+
+  it('FLT-38 one that says more or less than has reached the socket', async () => {
+    for (const version of [2, 4]) {
+      const { run, ofAda } = talk();
+      heartbeatAfter(run, frameAt(run, ofAda, 3), version);
+      await assertFinds(run, 'delivery: a heartbeat says another version than has reached the socket');
+    }
+  });
+
+  it('FLT-38 one of a room in which the user is no more', async () => {
+    const { run, ofBob } = talk();
+    heartbeatAfter(run, frameAt(run, ofBob, 5), 5);
+    await assertFinds(run, 'access: a frame of a room that the socket has not joined');
+  });
+});
 
 describe('what became of commands', () => {
   it('FLT-1 finds nothing wrong where nothing is', async () => {

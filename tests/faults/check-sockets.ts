@@ -139,6 +139,10 @@ export class SocketCheck {
       takeOut(seat);
     } else if (seat.isIn === 'no' && seat.question === null) {
       tell('access', 'a frame of a room that the socket has not joined');
+    } else if (event === SERVER_FRAMES.heartbeat) {
+      // What has reached the socket of a room that it goes on in after a version it had: that version, until more comes.
+      const reached = seat.last ?? seat.question?.after ?? null;
+      if (version !== reached) tell('delivery', 'a heartbeat says another version than has reached the socket');
     } else if (version !== null) {
       const room = this.#log.rooms.get(roomId);
       if (room === undefined || version < 1 || version > room.events.length) {
