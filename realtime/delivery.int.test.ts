@@ -61,6 +61,21 @@ describe('delivery', () => {
     assert.ok(writes * 5 <= delivered, `${writes} writes for ${delivered} frames`);
   });
 
+  it('RT-133 a client that joins many rooms at once and reads gets all of them, however much that is together', async () => {
+    const roomIds = await Promise.all(Array.from({ length: 100 }, () => world.room('ada', 'bob')));
+    const text = 'x'.repeat(1_900);
+    for (const roomId of roomIds) await Promise.all(Array.from({ length: 25 }, () => world.say('ada', roomId, text)));
+    // Loads them, so that what follows comes from memory.
+    await connect('ada', ...roomIds);
+    for (const after of [{}, { after: 2 }]) {
+      const bob = await connect('bob');
+      const answers = await Promise.all(
+        roomIds.map((roomId) => bob.answer(CLIENT_FRAMES.joinRoom, { roomId, ...after })),
+      );
+      assert.ok(answers.every(({ error }) => error === undefined));
+    }
+  }).timeout(60_000);
+
   it('RT-130 what waits for a socket that does not read is counted, until it reads', async () => {
     const roomId = await world.room('ada', 'bob');
     const [ada, bob] = [await connect('ada', roomId), await connect('bob', roomId)];

@@ -99,6 +99,18 @@ for (const transport of ['websocket', 'polling', 'polling, then websocket'] as c
       assert.equal((await ada.next(SERVER_FRAMES.userLeft)).userId, 'bob');
     });
 
+    it('RT-22 a connection is one session, also when it says CONNECT many times at once', async () => {
+      const polling = `${node.httpUrl}/socket.io/?EIO=4&transport=polling`;
+      const { sid } = JSON.parse((await (await fetch(polling)).text()).slice(1)) as { sid: string };
+      const connectPacket = `40${JSON.stringify({ token: world.token('ada') })}`;
+      const body = Array.from({ length: 150 }, () => connectPacket).join('\x1e');
+      const headers = { 'content-type': 'text/plain;charset=UTF-8' };
+      await fetch(`${polling}&sid=${sid}`, { method: 'POST', body, headers });
+      const answered = await (await fetch(`${polling}&sid=${sid}`)).text();
+      assert.match(answered, /"busy"/);
+      assert.match(await node.metrics.metrics(), /roomlog_realtime_sockets\{transport="socket-io"\} 1\n/);
+    });
+
     it('RT-22 shares rooms with bare WebSockets, in the same order', async () => {
       const roomId = await world.room('ada', 'bob');
       const guest = await connect('ada');

@@ -98,6 +98,36 @@ describe('a room on a node', () => {
     assert.equal(failedWith, null);
   });
 
+  it('RT-26 fills a gap that was there when the room was loaded, without waiting for what comes next', async () => {
+    history.hold();
+    const opening = feed.open();
+    const [second, , fourth] = [say('heard'), say('lost'), say('heard too')];
+    assert.ok(second && fourth);
+    feed.accept(second);
+    feed.accept(fourth);
+    await opening;
+    assert.equal(feed.version, 2);
+    history.release();
+    while (feed.version < 4) await turn();
+    assert.equal(failedWith, null);
+  });
+
+  it('RT-134 a session for which its first frames are too much has ended, and is in the room no more', async () => {
+    await feed.open();
+    say('something');
+    for (const after of [undefined, 1]) {
+      const late = new HeardParticipant('ada');
+      late.transport.send = () => {
+        late.isEnded = true;
+        feed.leave(late);
+      };
+      if (after !== undefined) feed.accept(said[0] as ChatEvent);
+      await feed.join(late, after);
+      assert.ok(late.isEnded);
+      assert.equal(feed.sessionCount, 0);
+    }
+  });
+
   it('RT-26 a gap that history cannot fill ends the room on this node, and its sockets are told to join again', async () => {
     await feed.open();
     await feed.join(ada, undefined);

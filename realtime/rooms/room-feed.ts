@@ -20,6 +20,7 @@ import { BOUNDS } from '../bounds.ts';
 import { type EncodedFrame, encodeFrame, joinFrames } from '../frames/encoded-frame.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
 import type { TurnQueue } from '../sessions/turn-queue.ts';
+import { hasRoom, isFull } from './has-room.ts';
 import type { HistoryBlocks } from './history-blocks.ts';
 import { type LoadDeps, loadRoom, type RoomTail } from './load-room.ts';
 import type { Joined, Participant } from './participant.ts';
@@ -119,13 +120,15 @@ export class RoomFeed {
     const state = this.#state;
     assert.ok(state, 'a room is joined after it has been loaded');
     if (this.#phase === 'closed') return reject('unavailable');
-    if (!state.isMember(session.userId) || (after ?? 0) > state.version) {
+    do {
+      if (state.isMember(session.userId) && (after ?? 0) <= state.version) continue;
       // What is known here may be older than what the caller has just been told by REST: the log's head decides.
       const behind = await this.#catchUp();
       if (behind) return behind;
       if (!state.isMember(session.userId)) return reject('not_a_member');
       if ((after ?? 0) > state.version && !reset) return reject('version_ahead');
-    }
+      // A client that joins many rooms at once gets them one after the other, as it reads. Whatever happened meanwhile is looked at anew.
+    } while (isFull(session.transport) && (await this.#hasRoom(session)));
     if (this.#isClosed() || !session.isOpen()) return reject('unavailable');
     const joined = { roomId: this.roomId, version: state.version };
     if (after === undefined) {
@@ -210,6 +213,8 @@ export class RoomFeed {
     this.#state = new RoomState(snapshot, this.#bounds);
     this.#applyQueue(this.#state);
     this.#phase = 'live';
+    // A version between the queued ones was not in the tail; whoever joins meanwhile has everything up to there.
+    if (this.#queue.length > 0) this.#filling = this.#fillGap(this.#state);
     return null;
   }
 
@@ -241,6 +246,10 @@ export class RoomFeed {
     }
   }
 
+  #hasRoom(session: Participant): Promise<boolean> {
+    return hasRoom(session.transport, { ...this.#deps, goesOn: () => session.isOpen() && !this.#isClosed() });
+  }
+
   #begin(state: RoomState, session: Participant): void {
     this.flush();
     session.transport.send(state.recentMessagesFrame());
@@ -268,6 +277,8 @@ export class RoomFeed {
   }
 
   #letIn(session: Participant): void {
+    // What was just sent to it was too much for it: it has ended, and has been taken out already.
+    if (!session.isOpen()) return;
     const wasCounted = this.hasJoined(session);
     this.#sessions.set(session, { isLive: true, isCounted: true });
     if (!wasCounted) this.#countUser(session, 1);

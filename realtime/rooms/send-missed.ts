@@ -3,10 +3,10 @@
  * is makes no difference but time.
  */
 import type { Logger } from '../../platform/logger.ts';
-import { LIMITS } from '../../schemas/limits.ts';
 import { isRejection, type Rejection, reject } from '../../schemas/rejections.ts';
 import { BOUNDS } from '../bounds.ts';
 import type { FrameBlock } from '../frames/frame-block.ts';
+import { hasRoom, isFull } from './has-room.ts';
 import { type HistoryBlocks, TooManyBlocksError } from './history-blocks.ts';
 import type { Participant } from './participant.ts';
 import type { ResumeTurns } from './resume-turns.ts';
@@ -38,6 +38,7 @@ export async function sendMissed(
   let version = after;
   let deadline = deps.now() + BOUNDS.snapshotMs;
   while (deps.goesOn()) {
+    if (isFull(session.transport) && !(await hasRoom(session.transport, deps))) break;
     const rest = state.framesAfter(version);
     if (rest !== null) {
       if (rest.wsBytes.length > 0) session.transport.sendBatch(rest);
@@ -50,8 +51,9 @@ export async function sendMissed(
       // Asked for again after each piece: a client that reads slowly must not keep a block that nobody else wants.
       await deps.resumeTurns.take();
       if (!deps.goesOn()) break;
+      // Others may have filled it while this one waited for the block and its turn.
+      if (isFull(session.transport)) continue;
       version = sendPiece(session, block, version, state);
-      if (!(await hasRoom(session, deps))) break;
       deadline = deps.now() + BOUNDS.snapshotMs;
     } else if (deps.now() >= deadline) {
       return reject('projection_behind');
@@ -81,15 +83,4 @@ async function readBlock(
     logger.warn({ err: error, roomId }, 'missed events cannot be read');
     return reject('unavailable');
   }
-}
-
-/** Waits until the client has read most of what it was sent. One that stops reading is closed, as any slow consumer is. */
-async function hasRoom(session: Participant, deps: MissedEventsDeps): Promise<boolean> {
-  const most = Math.min(BOUNDS.resumeQueueBytes, LIMITS.socketQueueBytes / 2);
-  const deadline = deps.now() + BOUNDS.resumeStallMs;
-  while (deps.goesOn() && session.transport.queuedBytes > most) {
-    if (deps.now() >= deadline) session.transport.close('slowConsumer');
-    else await deps.pause(BOUNDS.lookAgainMs);
-  }
-  return deps.goesOn();
 }

@@ -16,7 +16,6 @@ describe('draining', () => {
     const sockets = Array.from({ length: count }, (_, index) => {
       let afterMs = Number.NaN;
       const transport = {
-        pauseReading: () => paused.add(index),
         send: ({ name, json }: { name: string; json: string }) => {
           assert.equal(name, SERVER_FRAMES.draining);
           ({ afterMs } = JSON.parse(json) as { afterMs: number });
@@ -28,6 +27,7 @@ describe('draining', () => {
       };
       return {
         transport,
+        stopReading: () => paused.add(index),
         get isBusy() {
           return isBusy(index, now);
         },

@@ -13,6 +13,8 @@ import type { Transport } from './transport.ts';
 
 export type Leaving = {
   readonly transport: Transport;
+  /** Takes no more frames of the client; what is under way goes on. */
+  stopReading(): void;
   /** Whether frames of the client still wait for their answer. */
   readonly isBusy: boolean;
 };
@@ -47,7 +49,7 @@ export async function untilGone(lingering: { size: () => number }, deps: Pick<Dr
 }
 
 async function sendAway(portion: readonly Leaving[], spreadMs: number, deps: DrainDeps): Promise<void> {
-  for (const { transport } of portion) transport.pauseReading();
+  for (const socket of portion) socket.stopReading();
   let staying = portion;
   for (let waitedMs = 0; staying.length > 0; waitedMs += LOOK_MS) {
     const isLate = waitedMs >= BOUNDS.drainAnswersMs;

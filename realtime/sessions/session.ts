@@ -57,6 +57,7 @@ export class Session implements Participant {
   #badFrames = 0;
   #badSince = 0;
   #isOpen = true;
+  #isReading = true;
 
   constructor(identity: Identity, transport: Transport, deps: SessionDeps) {
     this.#identity = identity;
@@ -90,8 +91,16 @@ export class Session implements Participant {
     this.#deps.tokenClock.add(this);
   }
 
+  /** Takes no more frames: what was begun is answered, what was not never is, and the client repeats it elsewhere. */
+  stopReading(): void {
+    this.#isReading = false;
+    this.#waiting = NOBODY_WAITS;
+    this.transport.pauseReading();
+  }
+
   /** A fresh token of the same user came: its rights and its end count from now on. */
   renew(identity: Identity): void {
+    if (!this.#isOpen) return;
     this.#deps.tokenClock.remove(this);
     this.#identity = identity;
     this.#deps.tokenClock.add(this);
@@ -99,7 +108,7 @@ export class Session implements Participant {
 
   /** Without `reply` a success is silent and a refusal is an error frame. */
   receive(event: string, data: unknown, reply: Reply | null): void {
-    if (!this.#isOpen) return;
+    if (!this.#isOpen || !this.#isReading) return;
     this.#deps.metrics.received();
     if (this.#inFlight < LIMITS.framesInFlightPerSocket && this.#waiting.length === 0) {
       void this.#handle(event, data, reply);

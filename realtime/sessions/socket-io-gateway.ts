@@ -46,6 +46,7 @@ export class SocketIoGateway {
   readonly #sessions = new Set<Session>();
   /** A session hangs on one spoke for ever, so that heartbeats are spread over time. */
   readonly #wheel = Array.from({ length: SPOKES }, () => new Set<Session>());
+  readonly #taken = new WeakSet<Socket['conn']>();
   #isAttached = false;
   #spoke = 0;
   #nextSpoke = 0;
@@ -71,6 +72,9 @@ export class SocketIoGateway {
     this.#io.use((socket, next) => {
       const identity = deps.verifier.verify(tokenOf(socket));
       if (isTokenFault(identity)) return next(connectError(identity.fault));
+      // A connection is one session, and counts as one. A client that says CONNECT again before the first one is done is refused.
+      if (this.#taken.has(socket.conn)) return next(connectError('busy'));
+      this.#taken.add(socket.conn);
       socket.data = identity;
       next();
     });

@@ -39,6 +39,8 @@ export class SseStream implements Participant {
   }
 
   /** A client of a stream says nothing, so nothing of it waits for an answer. */
+  stopReading(): void {}
+
   get isBusy(): boolean {
     return false;
   }

@@ -74,6 +74,33 @@ describe('the turn queue', () => {
     }
   });
 
+  it('RT-132 sockets that get something while rooms are flushed leave in that flush, and the rest after it holds', () => {
+    const time = new Time();
+    const turns = new TurnQueue(time);
+    const flushed: string[] = [];
+    const room = {
+      flush: () => {
+        flushed.push('room');
+        turns.addSocket({
+          flush: () => {
+            time.now += 4;
+            flushed.push('socket');
+          },
+        });
+      },
+    };
+    turns.addRoom(room);
+    time.endTurn();
+    assert.deepEqual(flushed, ['room', 'socket']);
+    assert.equal(time.soonTasks.length, 0);
+    turns.addRoom(room);
+    assert.equal(time.soonTasks.length, 0);
+    assert.deepEqual(
+      time.timers.map(({ at }) => at),
+      [time.now + 4],
+    );
+  });
+
   it('RT-132 a rest ends early when much has gathered', () => {
     const time = new Time();
     const turns = new TurnQueue(time);

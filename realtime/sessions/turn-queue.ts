@@ -68,9 +68,20 @@ export class TurnQueue {
   }
 
   flush(): void {
-    this.#isScheduled = false;
     this.#resting = null;
     const begun = this.#time.nowMs();
+    try {
+      this.#flushAll();
+    } finally {
+      const ended = this.#time.nowMs();
+      this.#restsUntil = ended + Math.min(ended - begun, BOUNDS.flushRestMs);
+      // Not before: rooms add their sockets while they are flushed, and those leave in this flush.
+      this.#isScheduled = false;
+      if (this.#rooms.length + this.#sockets.length > 0) this.#schedule();
+    }
+  }
+
+  #flushAll(): void {
     const rooms = this.#rooms;
     this.#rooms = [];
     for (const room of rooms) room.flush();
@@ -78,8 +89,6 @@ export class TurnQueue {
     this.#sockets = [];
     this.#bytes = 0;
     for (const socket of sockets) socket.flush();
-    const ended = this.#time.nowMs();
-    this.#restsUntil = ended + Math.min(ended - begun, BOUNDS.flushRestMs);
   }
 
   #schedule(): void {

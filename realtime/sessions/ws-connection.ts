@@ -61,6 +61,11 @@ export class WsConnection implements WsTransportOwner {
     return this.#session?.isBusy ?? false;
   }
 
+  stopReading(): void {
+    if (this.#session) this.#session.stopReading();
+    else this.transport.pauseReading();
+  }
+
   /** Asks for a sign of life, and gives one: how far the client's rooms are. Says how many frames that were. */
   beat(): number {
     this.transport.checkAlive();

@@ -118,7 +118,8 @@ export class WsTransport implements Transport {
       this.close('heartbeatLost');
       return;
     }
-    this.#silentPings += 1;
+    // While it is not read its pongs are not heard either.
+    if (!this.#ws.isPaused) this.#silentPings += 1;
     this.#outbox.push(PING_FRAME);
   }
 }
