@@ -49,7 +49,7 @@ describe('a projector that is frozen in the middle of a chunk', () => {
   it('PROJ-20 keeps a successor waiting for five seconds at most, and writes nothing when it wakes up', async () => {
     const [historySchema = '', bookkeepingSchema = ''] = harness.schemas.keys();
     const zombie = fork(ZOMBIE, [historySchema, bookkeepingSchema, stackEnv.databaseUrl()]);
-    opened.push(async () => void zombie.kill('SIGKILL'));
+    opened.push(() => killed(zombie));
     assert.equal((await answerOf(zombie)).kind, 'in the middle');
     zombie.kill('SIGSTOP');
 
@@ -115,6 +115,15 @@ describe('a projector that is frozen in the middle of a chunk', () => {
     assert.equal(await successor.write(chunkBy('successor')), 'written');
   });
 });
+
+/** Resolves when it has ended. Its channel may break with something on the way in it, which is no fault of anybody's. */
+async function killed(child: ChildProcess): Promise<void> {
+  child.on('error', () => undefined);
+  const exited = new Promise((resolve) => child.once('exit', resolve));
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill('SIGKILL');
+  await exited;
+}
 
 async function answerOf(child: ChildProcess): Promise<FreezableAnswer> {
   const [answer] = (await once(child, 'message')) as [FreezableAnswer];

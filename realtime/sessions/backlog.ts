@@ -2,7 +2,8 @@
  * (LIMITS.socketQueueBytes), but many slow ones together would still take more memory than a node has: beyond the node's bound those
  * for which most waits are closed as slow consumers, and come back with `after`.
  *
- * Bytes are counted for every socket, also where sockets share them (the frames of one room): never less than what is held.
+ * Bytes are counted for every socket, also where sockets share them (the frames of one room). A piece of a block of history is counted by
+ * itself, and holds the whole block in memory as long as it waits.
  */
 import { BOUNDS } from '../bounds.ts';
 
