@@ -73,7 +73,7 @@ export class Hub {
 
   typing(session: Participant, roomId: string, isTyping: boolean): Rejection | null {
     const room = this.#roomByStream.get(streamOfRoom(roomId));
-    return room ? room.typing(session, isTyping) : reject('not_joined');
+    return room ? room.typing(session, isTyping) : reject('not_a_member', 'join the room first');
   }
 
   /** Once a second: expiry of typing, presence, kept history, and rooms that nobody is in any more. */

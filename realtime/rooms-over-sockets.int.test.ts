@@ -199,7 +199,7 @@ describe('rooms over sockets', () => {
     assert.equal(ada.all(SERVER_FRAMES.typing).length, 2);
     assert.equal(bob.all(SERVER_FRAMES.typing).length, 0);
     const eve = await connect('eve');
-    assert.equal(await eve.refusal(CLIENT_FRAMES.typing, { roomId }), 'not_joined');
+    assert.equal(await eve.refusal(CLIENT_FRAMES.typing, { roomId }), 'not_a_member');
   });
 
   it('RT-12 somebody who goes while typing stops typing', async () => {

@@ -118,14 +118,14 @@ export const CLIENT_FRAME_SCHEMAS = {
     does: 'Tells the others in the room that you type. To be repeated while it lasts; it ends by itself after 6 s.',
     data: TypingFrame,
     answer: RoomAnswer,
-    codes: ['rate_limited', 'not_joined'],
+    codes: ['rate_limited', 'not_a_member'],
     example: { data: { roomId }, answer: { roomId } },
   },
   [CLIENT_FRAMES.stopTyping]: {
     does: 'Tells the others in the room that you type no more.',
     data: TypingFrame,
     answer: RoomAnswer,
-    codes: ['rate_limited', 'not_joined'],
+    codes: ['rate_limited', 'not_a_member'],
     example: { data: { roomId }, answer: { roomId } },
   },
 } as const satisfies Record<ClientFrameName, ClientFrameEntry>;

@@ -30,7 +30,6 @@ export const REJECTIONS = {
   operator_only: { status: 403, ...NO, title: 'Only an operator may do this.' },
   owner_only: { status: 403, ...NO, title: 'Only the owner of the room may do this.' },
   not_a_member: { status: 403, ...NO, title: 'Only members of the room may do this.' },
-  not_joined: { status: 409, ...NO, title: 'This socket has not joined the room: send join-room first.' },
   not_invited: { status: 403, ...NO, title: 'The room is private: an invitation is needed to join.' },
   not_found: { status: 404, ...NO, title: 'There is nothing at this address.' },
   room_not_found: { status: 404, ...NO, title: 'There is no such room.' },

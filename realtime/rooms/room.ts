@@ -93,7 +93,7 @@ export class Room {
 
   /** Passes on that the session's user types, or has stopped; only from a session that has joined. */
   typing(session: Participant, isTyping: boolean): Rejection | null {
-    if (!this.feed.hasJoined(session)) return reject('not_joined');
+    if (!this.feed.hasJoined(session)) return reject('not_a_member', 'join the room first');
     if (isTyping) this.#typing.type(session);
     else this.#typing.stop(session);
     return null;
