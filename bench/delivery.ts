@@ -2,17 +2,12 @@
 // sockets that do not read. Starts the product itself, on fresh data for every run; see README.md beside this file.
 //
 //   npx node bench/delivery.ts [--way embedded|kafka] [--apart] [--only fanout,rooms,idle,recover,storm,slow] [--runs 3] [--rates 10,50]
-import { rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { type Stack, startStack } from '../ops/stack/start-stack.ts';
 import { buildGenerator, type GeneratorMode, type GeneratorResult, runGeneratorSteps } from './generator.ts';
 import { prepareRooms, type RoomsWanted } from './prepare-rooms.ts';
 import { describeMachine } from './processor-time.ts';
 import { list, median } from './report.ts';
-import { openEmbedded, openOnKafka, type Servers } from './servers.ts';
+import { openEmbedded, openOnKafka, type Servers, withStack } from './servers.ts';
 
 type Scenario = RoomsWanted & { mode: GeneratorMode; flags: readonly string[] };
 
@@ -126,17 +121,7 @@ async function withServers(task: (open: () => Promise<Servers>) => Promise<void>
     return;
   }
   if (values.way !== 'kafka') throw new Error(`--way ${values.way} is not known`);
-  const dataDir = join(tmpdir(), `roomlog-bench-stack-${process.pid}`);
-  const cacheDir = fileURLToPath(new URL('../.cache', import.meta.url));
-  let stack: Stack | undefined;
-  try {
-    const started = await startStack({ dataDir, cacheDir, onProgress: say });
-    stack = started;
-    await task(() => openOnKafka(started, values.apart));
-  } finally {
-    await stack?.stop();
-    await rm(dataDir, { recursive: true, force: true });
-  }
+  await withStack(say, (stack) => task(() => openOnKafka(stack, values.apart)));
 }
 
 function say(line: string): void {

@@ -1,19 +1,16 @@
 // `npm run bench`: starts the product, measures each scenario several times on fresh data, prints medians with the machine they
 // were measured on, and writes everything to bench/results/. See README.md beside this file.
-import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Stack, startStack } from '../ops/stack/start-stack.ts';
 import { buildGenerator } from './generator.ts';
 import { type BenchOptions, parseBenchOptions, type WayName } from './options.ts';
 import { describeMachine } from './processor-time.ts';
 import { list, type Report, toReport, toTable, wayTitle } from './report.ts';
 import { type Measured, SCENARIO_BY_NAME } from './scenarios.ts';
-import { openEmbedded, openOnKafka, type Servers } from './servers.ts';
+import { openEmbedded, openOnKafka, type Servers, withStack } from './servers.ts';
 
 const RESULTS = fileURLToPath(new URL('./results/', import.meta.url));
-const CACHE = fileURLToPath(new URL('../.cache', import.meta.url));
 
 async function main(): Promise<void> {
   const options = parseBenchOptions(process.argv.slice(2));
@@ -35,16 +32,7 @@ async function main(): Promise<void> {
 async function measureWay(way: WayName, options: BenchOptions): Promise<Report[]> {
   const title = wayTitle(way, options.apart);
   if (way === 'embedded') return measureScenarios(title, options, openEmbedded);
-  const dataDir = join(tmpdir(), `roomlog-bench-stack-${process.pid}`);
-  let stack: Stack | undefined;
-  try {
-    const started = await startStack({ dataDir, cacheDir: CACHE, onProgress: say });
-    stack = started;
-    return await measureScenarios(title, options, () => openOnKafka(started, options.apart));
-  } finally {
-    await stack?.stop();
-    await rm(dataDir, { recursive: true, force: true });
-  }
+  return withStack(say, (stack) => measureScenarios(title, options, () => openOnKafka(stack, options.apart)));
 }
 
 async function measureScenarios(title: string, options: BenchOptions, open: () => Promise<Servers>): Promise<Report[]> {

@@ -9,6 +9,7 @@ export type RoomsWanted = { sockets: number; rooms: number };
 
 const USER_PREFIX = 'bench-';
 const TOKEN_SECONDS = 3_600;
+const JOINS_AT_ONCE = 500;
 
 /** Resolves with what the generator has to be told once all of it can be read back. */
 export async function prepareRooms(servers: Servers, wanted: RoomsWanted): Promise<Omit<GeneratorRun, 'mode'>> {
@@ -50,5 +51,3 @@ export async function prepareRooms(servers: Servers, wanted: RoomsWanted): Promi
     processes,
   };
 }
-
-const JOINS_AT_ONCE = 500;

@@ -4,7 +4,8 @@ import { globSync, readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Stack } from '../ops/stack/start-stack.ts';
+import { fileURLToPath } from 'node:url';
+import { type Stack, startStack } from '../ops/stack/start-stack.ts';
 import { freePort } from '../platform/free-port.ts';
 import { startPostgresServer } from '../platform/postgres-server.ts';
 import { type RoleProcess, startRole } from '../tests/e2e/support/role-process.ts';
@@ -73,6 +74,24 @@ export async function openEmbedded(): Promise<Servers> {
       await rm(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+const CACHE = fileURLToPath(new URL('../.cache', import.meta.url));
+
+/** Runs the task with the servers of `npm run stack`, on data of their own that is removed afterwards. */
+export async function withStack<Value>(
+  onProgress: (line: string) => void,
+  task: (stack: Stack) => Promise<Value>,
+): Promise<Value> {
+  const dataDir = join(tmpdir(), `roomlog-bench-stack-${process.pid}`);
+  let stack: Stack | undefined;
+  try {
+    stack = await startStack({ dataDir, cacheDir: CACHE, onProgress });
+    return await task(stack);
+  } finally {
+    await stack?.stop();
+    await rm(dataDir, { recursive: true, force: true });
+  }
 }
 
 const ROLES = ['commands', 'projections', 'read-api', 'realtime'] as const;

@@ -63,7 +63,12 @@ export function openApiDocument({ isOpen } = { isOpen: true }): JsonSchema {
   return {
     openapi: '3.1.1',
     info: { title: 'Roomlog', version: packageJson.version, description: DESCRIPTION, license: LICENSE },
-    servers: [{ url: '/', description: 'Where this document was had.' }],
+    servers: [
+      {
+        url: '/',
+        description: 'Where this document was had, or the gateway before it: a role by itself has its own part only.',
+      },
+    ],
     tags: Object.entries(GROUPS).map(([name, description]) => ({ name, description })),
     paths,
     components: {

@@ -31,17 +31,12 @@ describe('delivery', () => {
     return socket;
   }
 
-  async function metric(name: string): Promise<number> {
-    const line = (await node.metrics.metrics()).split('\n').find((one) => one.startsWith(`${name} `));
-    return Number(line?.split(' ').at(-1) ?? Number.NaN);
-  }
-
   it('RT-131 what one turn has for a socket, over all its rooms, leaves in one write', async () => {
     const roomIds = [await world.room('ada', 'bob', 'cleo'), await world.room('ada', 'bob', 'cleo')];
     const members = [];
     for (const user of ['ada', 'bob', 'cleo']) members.push(await connect(user, ...roomIds));
-    const before = await metric('roomlog_realtime_writes_total');
-    const deliveredBefore = await metric('roomlog_realtime_deliveries_total');
+    const before = await node.metric('roomlog_realtime_writes_total');
+    const deliveredBefore = await node.metric('roomlog_realtime_deliveries_total');
     const texts = Array.from({ length: 50 }, (_, n) => `m${n}`);
     await Promise.all(texts.flatMap((text) => roomIds.map((roomId) => world.say('ada', roomId, text))));
     for (const member of members) {
@@ -55,8 +50,8 @@ describe('delivery', () => {
         );
       }
     }
-    const delivered = (await metric('roomlog_realtime_deliveries_total')) - deliveredBefore;
-    const writes = (await metric('roomlog_realtime_writes_total')) - before;
+    const delivered = (await node.metric('roomlog_realtime_deliveries_total')) - deliveredBefore;
+    const writes = (await node.metric('roomlog_realtime_writes_total')) - before;
     assert.equal(delivered, members.length * roomIds.length * texts.length);
     assert.ok(writes * 5 <= delivered, `${writes} writes for ${delivered} frames`);
   });
@@ -82,7 +77,7 @@ describe('delivery', () => {
     bob.socket.pause();
     const waiting = async () => {
       node.role.tick();
-      return (await metric('roomlog_realtime_backlog_bytes')) > 0;
+      return (await node.metric('roomlog_realtime_backlog_bytes')) > 0;
     };
     let said = 0;
     while (!(await waiting())) {

@@ -5,6 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { WebSocket } from 'ws';
 import { CLOSE_CODES } from '../schemas/close-codes.ts';
+import { LIMITS } from '../schemas/limits.ts';
 import { CLIENT_FRAMES, SERVER_FRAMES } from '../schemas/wire.ts';
 import { type ChatSocket, openSocket } from '../tests/e2e/support/chat-socket.ts';
 import { openSocketIo } from '../tests/support/documented-socket-io.ts';
@@ -186,6 +187,41 @@ describe('draining', () => {
     assert.equal(ada.frames.at(-1)?.event, SERVER_FRAMES.draining);
     assert.equal((await ada.closed()).code, CLOSE_CODES.draining.code);
     await stopped;
+  });
+
+  it('RT-89 no frame is begun any more once the node goes, whatever waits and whatever still comes', async () => {
+    const { promise: held, resolve: release } = Promise.withResolvers<void>();
+    let begun = 0;
+    const commands = {
+      execute: async (command: Parameters<RealtimeWorld['commands']['execute']>[0]) => {
+        begun += 1;
+        await held;
+        return world.commands.execute(command);
+      },
+    };
+    const node = await world.openNode({ commands });
+    const roomId = await world.room('ada');
+    const ada = await openSocket(node.url, world.token('ada', { isOperator: true }));
+    const guest = openSocketIo(node.httpUrl, { auth: { token: world.token('ada', { isOperator: true }) } });
+    atEnd.push(() => ada.socket.terminate());
+    atEnd.push(() => guest.disconnect());
+    await new Promise((resolve) => guest.once(SERVER_FRAMES.ready, resolve));
+    const most = LIMITS.framesInFlightPerSocket;
+    let answered = 0;
+    for (let n = 0; n < most + 100; n++) {
+      const message = { roomId, message: `m${n}` };
+      const noteAnswer = () => (answered += 1);
+      void ada.answer(CLIENT_FRAMES.sendMessage, message).then(noteAnswer, () => undefined);
+      guest.emit(CLIENT_FRAMES.sendMessage, message, noteAnswer);
+    }
+    while (begun < 2 * most) await new Promise(setImmediate);
+    const stopped = node.stop();
+    guest.emit(CLIENT_FRAMES.sendMessage, { roomId, message: 'too late' });
+    await world.say('ada', roomId, 'the socket.io frame has had its time');
+    release();
+    await stopped;
+    assert.equal(begun, 2 * most);
+    while (answered < begun) await new Promise(setImmediate);
   });
 
   it('RT-89 socket.io clients and streams of events are told how long to wait, too', async () => {

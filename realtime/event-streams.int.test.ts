@@ -51,18 +51,13 @@ describe('streams of events', () => {
     return chat;
   }
 
-  async function metric(text: string): Promise<number> {
-    const line = (await node.metrics.metrics()).split('\n').find((one) => one.startsWith(text));
-    return Number(line?.split(' ').at(-1) ?? Number.NaN);
-  }
-
   /** Else the room may be loaded without the last message, which then comes live. */
   async function historyHas(roomId: string, version: number): Promise<void> {
     while ((await world.history.roomSnapshot(roomId))?.version !== version) await new Promise(setImmediate);
   }
 
   async function metricIs(text: string, value: number): Promise<void> {
-    while ((await metric(text)) !== value) await new Promise(setImmediate);
+    while ((await node.metric(text)) !== value) await new Promise(setImmediate);
   }
 
   it('RT-110 a stream says ready and how long to wait, then gives the newest messages, then what happens, each with its version', async () => {
@@ -186,7 +181,7 @@ describe('streams of events', () => {
     const other = await world.openNode();
     const { status, retryAfter } = await refusal(urlOf(roomId, '', other.httpUrl), ada);
     assert.deepEqual([status, retryAfter], [503, '1']);
-    assert.equal(await metric('roomlog_realtime_sockets{transport="sse"}'), 0);
+    assert.equal(await node.metric('roomlog_realtime_sockets{transport="sse"}'), 0);
   });
 
   it('RT-113 a preflight lets a page of another origin send the token and the id', async () => {
@@ -235,7 +230,7 @@ describe('streams of events', () => {
     const { code, closeCode, reconnect } = await ada.next(SERVER_FRAMES.error);
     assert.deepEqual([code, closeCode, reconnect], ['tokenExpired', CLOSE_CODES.tokenExpired.code, false]);
     await ada.ended();
-    assert.equal(await metric('roomlog_realtime_closes_total{name="tokenExpired"}'), 1);
+    assert.equal(await node.metric('roomlog_realtime_closes_total{name="tokenExpired"}'), 1);
   });
 
   it('RT-116 streams count for the bound of sockets, however many ask at once', async () => {
@@ -263,7 +258,7 @@ describe('streams of events', () => {
     for (const one of [slow, quick]) await one.next(SERVER_FRAMES.recentMessages);
     slow.response.pause();
     let sent = 0;
-    while ((await metric('roomlog_realtime_closes_total{name="slowConsumer"}')) !== 1) {
+    while ((await node.metric('roomlog_realtime_closes_total{name="slowConsumer"}')) !== 1) {
       await Promise.all(Array.from({ length: 250 }, () => world.say('ada', roomId, 'é'.repeat(2_000))));
       sent += 250;
       assert.ok(sent < 20_000, 'a client that does not read is cut at last');
@@ -321,7 +316,7 @@ describe('streams of events', () => {
     await world.say('ada', roomId, 'hello');
     let text = '';
     while (!text.includes('"hello"')) text += String((await once(raw, 'data'))[0]);
-    assert.equal(await metric('roomlog_realtime_sockets{transport="sse"}'), 1);
+    assert.equal(await node.metric('roomlog_realtime_sockets{transport="sse"}'), 1);
   });
 
   const requestFor = (roomId: string, userId: string): string =>
@@ -350,11 +345,11 @@ describe('streams of events', () => {
     const roomId = await world.room('ada');
     const ada = await stream(urlOf(roomId), bearer('ada'));
     await ada.next(SERVER_FRAMES.recentMessages);
-    assert.equal(await metric('roomlog_realtime_sockets{transport="sse"}'), 1);
+    assert.equal(await node.metric('roomlog_realtime_sockets{transport="sse"}'), 1);
     await metricIs('roomlog_realtime_http_seconds_count{method="GET",status="2xx"}', 1);
     ada.close();
     await metricIs('roomlog_realtime_sockets{transport="sse"}', 0);
     await refusal(urlOf(roomId), bearer('eve'));
-    assert.equal(await metric('roomlog_realtime_refusals_total{code="not_a_member"}'), 1);
+    assert.equal(await node.metric('roomlog_realtime_refusals_total{code="not_a_member"}'), 1);
   });
 });

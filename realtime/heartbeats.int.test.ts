@@ -1,11 +1,13 @@
 // What clients are told of how far their rooms are while nothing happens, and when they are told nothing.
 import assert from 'node:assert/strict';
+import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { openCodec } from '../event-log/codec/codec.ts';
 import { folderSchemas } from '../event-log/codec/folder-schemas.ts';
 import type { ConnectionFaults } from '../event-log/event-log-contract.ts';
 import { openMemoryEventLog } from '../event-log/memory/memory-event-log.ts';
 import { MemoryStore } from '../event-log/memory/memory-store.ts';
+import { LIMITS } from '../schemas/limits.ts';
 import { CLIENT_FRAMES, SERVER_FRAMES } from '../schemas/wire.ts';
 import { type ChatSocket, openSocket } from '../tests/e2e/support/chat-socket.ts';
 import { openSocketIo } from '../tests/support/documented-socket-io.ts';
@@ -46,6 +48,23 @@ describe('heartbeats of rooms', () => {
   }
 
   const heartbeats = (): Heartbeat[] => bob.all<Heartbeat>(SERVER_FRAMES.heartbeat);
+
+  it('RT-18 a socket that is not read, because much of it waits for its answer, is not dropped for silence', async () => {
+    const busy = await world.openNode({ commands: { execute: () => new Promise(() => undefined) } });
+    const socket = await openSocket(busy.url, world.token('op', { isOperator: true }));
+    for (let n = 0; n <= LIMITS.framesInFlightPerSocket; n++) {
+      void socket.answer(CLIENT_FRAMES.sendMessage, { roomId: 'r', message: `m${n}` }).catch(() => undefined);
+    }
+    while ((await busy.metric('roomlog_realtime_received_frames_total')) <= LIMITS.framesInFlightPerSocket)
+      await turn();
+    for (let round = 0; round < 4; round++) {
+      world.pass(BOUNDS.pingEveryMs);
+      await turn();
+    }
+    assert.equal(socket.socket.readyState, socket.socket.OPEN);
+    assert.equal(await busy.metric('roomlog_realtime_sockets{transport="ws"}'), 1);
+    socket.socket.terminate();
+  });
 
   it('RT-47 each joined room tells its newest version once in 25 s, behind everything up to it', async () => {
     const [roomId, otherId] = [await world.roomIn(0, 'ada', 'bob'), await world.roomIn(1, 'ada', 'bob')];

@@ -49,11 +49,6 @@ describe('a socket node while parts are away', () => {
     return socket;
   }
 
-  async function metric(name: string): Promise<number> {
-    const line = (await node.metrics.metrics()).split('\n').find((one) => one.startsWith(`${name} `));
-    return Number(line?.split(' ').at(-1) ?? Number.NaN);
-  }
-
   const texts = (socket: ChatSocket): string[] =>
     socket.all<{ message: string }>(SERVER_FRAMES.receiveMessage).map(({ message }) => message);
 
@@ -62,10 +57,16 @@ describe('a socket node while parts are away', () => {
     const bob = await connect('bob');
     world.history.goAway();
     assert.equal(await bob.refusal(CLIENT_FRAMES.joinRoom, { roomId }), 'unavailable');
-    assert.deepEqual([await metric('roomlog_realtime_partitions'), await metric('roomlog_realtime_rooms')], [0, 0]);
+    assert.deepEqual(
+      [await node.metric('roomlog_realtime_partitions'), await node.metric('roomlog_realtime_rooms')],
+      [0, 0],
+    );
     world.history.comeBack();
     await bob.ask(CLIENT_FRAMES.joinRoom, { roomId });
-    assert.deepEqual([await metric('roomlog_realtime_partitions'), await metric('roomlog_realtime_rooms')], [1, 1]);
+    assert.deepEqual(
+      [await node.metric('roomlog_realtime_partitions'), await node.metric('roomlog_realtime_rooms')],
+      [1, 1],
+    );
     await world.say('ada', roomId, 'hello');
     await bob.next(SERVER_FRAMES.receiveMessage);
   });
@@ -84,7 +85,10 @@ describe('a socket node while parts are away', () => {
     // From the ring, which reaches back to when the room was loaded; what is older only history has.
     await (await connect('bob')).ask(CLIENT_FRAMES.joinRoom, { roomId, after: 2 });
     assert.equal(await (await connect('bob')).refusal(CLIENT_FRAMES.joinRoom, { roomId, after: 0 }), 'unavailable');
-    assert.deepEqual([await metric('roomlog_realtime_partitions'), await metric('roomlog_realtime_rooms')], [1, 1]);
+    assert.deepEqual(
+      [await node.metric('roomlog_realtime_partitions'), await node.metric('roomlog_realtime_rooms')],
+      [1, 1],
+    );
     world.history.comeBack();
     await ada.ask(CLIENT_FRAMES.joinRoom, { roomId: other });
     await (await connect('bob')).ask(CLIENT_FRAMES.joinRoom, { roomId, after: 0 });
@@ -106,12 +110,18 @@ describe('a socket node while parts are away', () => {
     }
     await world.say('ada', stays, 'while away');
     world.pass(BOUNDS.emptyRoomMs + 1_000);
-    assert.deepEqual([await metric('roomlog_realtime_partitions'), await metric('roomlog_realtime_rooms')], [1, 1]);
+    assert.deepEqual(
+      [await node.metric('roomlog_realtime_partitions'), await node.metric('roomlog_realtime_rooms')],
+      [1, 1],
+    );
     await faults.accept();
     world.history.comeBack();
     await bob.next(SERVER_FRAMES.receiveMessage, ({ message }) => message === 'while away');
     for (const roomId of roomIds) await (await connect('ada')).ask(CLIENT_FRAMES.joinRoom, { roomId });
-    assert.deepEqual([await metric('roomlog_realtime_partitions'), await metric('roomlog_realtime_rooms')], [2, 4]);
+    assert.deepEqual(
+      [await node.metric('roomlog_realtime_partitions'), await node.metric('roomlog_realtime_rooms')],
+      [2, 4],
+    );
   });
 
   it('RT-32 a node starts without history and without the log, says so, and works when they come', async () => {

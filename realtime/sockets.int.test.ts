@@ -46,11 +46,6 @@ describe('sockets', () => {
     return socket;
   }
 
-  async function metric(text: string): Promise<number> {
-    const line = (await node.metrics.metrics()).split('\n').find((one) => one.startsWith(text));
-    return Number(line?.split(' ').at(-1) ?? Number.NaN);
-  }
-
   describe('tokens', () => {
     it('RT-1 takes the token from the header, from a subprotocol, or from the first frame, and says ready', async () => {
       const ready = { userId: 'ada', username: 'the ada' };
@@ -210,7 +205,7 @@ describe('sockets', () => {
       const big = await connect('ada');
       big.socket.send('x'.repeat(10 * 1024 * 1024));
       assert.equal((await big.closed()).code, CLOSE_CODES.frameTooBig.code);
-      assert.equal(await metric('roomlog_realtime_closes_total{name="frameTooBig"}'), 1);
+      assert.equal(await node.metric('roomlog_realtime_closes_total{name="frameTooBig"}'), 1);
       await (await connect('ada')).ask(CLIENT_FRAMES.leaveRoom, { roomId: 'r' });
     });
 
@@ -237,7 +232,7 @@ describe('sockets', () => {
       slow.socket.pause();
       const operator = await connect('op', { isOperator: true });
       let sent = 0;
-      while (!((await metric('roomlog_realtime_closes_total{name="slowConsumer"}')) === 1)) {
+      while (!((await node.metric('roomlog_realtime_closes_total{name="slowConsumer"}')) === 1)) {
         const portion = Array.from({ length: 250 }, () =>
           operator.ask(CLIENT_FRAMES.sendMessage, { roomId, message: 'é'.repeat(2_000) }),
         );
@@ -265,8 +260,8 @@ describe('sockets', () => {
         await ada.ask(CLIENT_FRAMES.leaveRoom, { roomId: 'nowhere' });
       }
       await ada.next(SERVER_FRAMES.userLeft, ({ userId }) => userId === 'bob');
-      assert.equal(await metric('roomlog_realtime_closes_total{name="heartbeatLost"}'), 1);
-      assert.equal(await metric('roomlog_realtime_sockets{transport="ws"}'), 1);
+      assert.equal(await node.metric('roomlog_realtime_closes_total{name="heartbeatLost"}'), 1);
+      assert.equal(await node.metric('roomlog_realtime_sockets{transport="ws"}'), 1);
     });
 
     it('RT-19 beyond the bound of sockets an upgrade is answered with 503', async () => {
@@ -304,9 +299,9 @@ describe('sockets', () => {
       await ada.ask(CLIENT_FRAMES.joinRoom, { roomId });
       await ada.ask(CLIENT_FRAMES.leaveRoom, { roomId });
       world.pass(BOUNDS.emptyRoomMs - 2_000);
-      assert.equal(await metric('roomlog_realtime_rooms '), 1);
+      assert.equal(await node.metric('roomlog_realtime_rooms '), 1);
       world.pass(3_000);
-      assert.equal(await metric('roomlog_realtime_rooms '), 0);
+      assert.equal(await node.metric('roomlog_realtime_rooms '), 0);
     });
   });
 

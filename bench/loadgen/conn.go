@@ -31,8 +31,7 @@ type Conn struct {
 	wmu           sync.Mutex
 	ready         atomic.Bool
 	closed        atomic.Bool
-	receiveBuffer int  // bytes; 0: the system's own choice
-	muted         bool // its frames are not read: a client that hangs
+	receiveBuffer int // bytes; 0: the system's own choice
 
 	// What a socket that comes back is judged by; guarded by its loop's stat.
 	track    bool
@@ -79,12 +78,10 @@ func (l *Loop) add(c *Conn) {
 
 // mute stops reading a socket, as a client does that hangs; unmute goes on.
 func (l *Loop) mute(c *Conn) {
-	c.muted = true
 	syscall.EpollCtl(l.ep, syscall.EPOLL_CTL_DEL, c.fd, nil)
 }
 
 func (l *Loop) unmute(c *Conn) {
-	c.muted = false
 	ev := syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(c.fd)}
 	syscall.EpollCtl(l.ep, syscall.EPOLL_CTL_ADD, c.fd, &ev)
 }

@@ -40,7 +40,6 @@ var (
 	flagDial   = flag.Int("dial", 32, "sockets that connect at a time")
 	flagRates  = flag.String("rates", "10,50,200,600,1000", "fanout: messages per second, one step each")
 	flagTurns  = flag.Bool("turns", false, "fanout: all sockets send in turn, not the first one alone")
-	flagShared = flag.Int("shared", 1<<30, "users; socket n is of user n mod that")
 	flagMissed = flag.Int("missed", 200, "recover: messages of each room while its sockets are away")
 	flagLive   = flag.Int("live", 20, "recover: messages per second over all rooms while they come back")
 	flagServer = flag.String("server", "", "idle, slow: the name in -procs whose memory to report")

@@ -23,8 +23,7 @@ var (
 // The first ref of a socket is that of its join-room; sequence numbers of messages begin behind it.
 const joinRef = 1
 
-// With -shared several sockets are of one user, so that a room needs fewer members than sockets.
-func userID(c *Conn) string { return *flagUsers + strconv.Itoa(c.idx%*flagShared) }
+func userID(c *Conn) string { return *flagUsers + strconv.Itoa(c.idx) }
 
 // token makes an HS256 token as the server's own tools do.
 func token(user string) string {

@@ -1,6 +1,5 @@
 // Whether a socket has read so much of what it was sent that it may be sent more of what it missed. Live frames do not ask: they cannot
 // wait, and a socket that does not keep up with them is closed.
-import { LIMITS } from '../../schemas/limits.ts';
 import { BOUNDS } from '../bounds.ts';
 import type { Transport } from '../sessions/transport.ts';
 
@@ -11,11 +10,9 @@ export type HasRoomDeps = {
   goesOn: () => boolean;
 };
 
-const MOST = Math.min(BOUNDS.resumeQueueBytes, LIMITS.socketQueueBytes / 2);
-
 /** Whether it has to be waited for. */
 export function isFull(transport: Pick<Transport, 'queuedBytes'>): boolean {
-  return transport.queuedBytes > MOST;
+  return transport.queuedBytes > BOUNDS.resumeQueueBytes;
 }
 
 /**

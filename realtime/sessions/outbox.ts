@@ -1,4 +1,4 @@
-// What waits to be written to one WebSocket. Frames of one turn leave in one write; how much may wait is bounded, because a client
+// What waits to be written to one WebSocket or stream of events. Frames of one turn leave in one write; how much may wait is bounded, because a client
 // that does not read must cost itself its connection, not the node its memory.
 import type { Socket } from 'node:net';
 import { LIMITS } from '../../schemas/limits.ts';

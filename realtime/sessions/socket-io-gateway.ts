@@ -9,8 +9,8 @@ import { CLIENT_FRAMES } from '../../schemas/wire.ts';
 import { BOUNDS } from '../bounds.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
 import type { Backlog } from './backlog.ts';
-import { beatAll } from './beat-all.ts';
 import { type DrainDeps, drain, untilGone } from './drain.ts';
+import { HeartbeatWheel } from './heartbeat-wheel.ts';
 import { Session, type SessionDeps } from './session.ts';
 import { SocketIoTransport } from './socket-io-transport.ts';
 import type { Answer } from './transport.ts';
@@ -38,18 +38,12 @@ const ROOM_ID_EVENTS: ReadonlySet<string> = new Set([
   CLIENT_FRAMES.stopTyping,
 ]);
 
-const SPOKES = BOUNDS.pingEveryMs / 1_000;
-
 export class SocketIoGateway {
   readonly #deps: SocketIoGatewayDeps;
   readonly #io: Server;
-  readonly #sessions = new Set<Session>();
-  /** A session hangs on one spoke for ever, so that heartbeats are spread over time. */
-  readonly #wheel = Array.from({ length: SPOKES }, () => new Set<Session>());
+  readonly #wheel = new HeartbeatWheel<Session>();
   readonly #taken = new WeakSet<Socket['conn']>();
   #isAttached = false;
-  #spoke = 0;
-  #nextSpoke = 0;
   #isDraining = false;
 
   constructor(deps: SocketIoGatewayDeps) {
@@ -82,7 +76,7 @@ export class SocketIoGateway {
   }
 
   get socketCount(): number {
-    return this.#sessions.size;
+    return this.#wheel.size;
   }
 
   attach(server: HttpServer): void {
@@ -92,14 +86,13 @@ export class SocketIoGateway {
 
   /** Once a second: heartbeats of those whose turn it is. */
   tick(): void {
-    beatAll(this.#wheel[this.#spoke] ?? []);
-    this.#spoke = (this.#spoke + 1) % SPOKES;
+    this.#wheel.tick();
   }
 
   /** Takes no new sockets and sends all away: see drain.ts. */
   async stop(): Promise<void> {
     this.#isDraining = true;
-    await drain([...this.#sessions], this.#deps.draining);
+    await drain(this.#wheel.all(), this.#deps.draining);
     // A client that polls takes its last words with its next poll; the engine would throw them away.
     const { engine } = this.#io;
     if (this.#isAttached) await untilGone({ size: () => engine.clientsCount }, this.#deps.draining);
@@ -118,15 +111,11 @@ export class SocketIoGateway {
       socket,
       onClosed: () => {
         session.end();
-        this.#sessions.delete(session);
-        spoke?.delete(session);
+        this.#wheel.remove(session, spoke);
       },
     });
-    const spoke = this.#wheel[this.#nextSpoke];
-    this.#nextSpoke = (this.#nextSpoke + 1) % SPOKES;
     const session = new Session(socket.data as Identity, transport, this.#deps);
-    this.#sessions.add(session);
-    spoke?.add(session);
+    const spoke = this.#wheel.add(session);
     socket.on('disconnect', () => transport.closedByPeer());
     socket.onAny((event: string, ...args: unknown[]) => receive(session, transport, event, args));
     session.greet();

@@ -3,8 +3,7 @@
 import type { Socket } from 'socket.io';
 import { CLOSE_CODES, type CloseName } from '../../schemas/close-codes.ts';
 import { LIMITS } from '../../schemas/limits.ts';
-import { SERVER_FRAMES } from '../../schemas/wire.ts';
-import { type EncodedFrame, encodeFrame, type FrameBatch } from '../frames/encoded-frame.ts';
+import type { EncodedFrame, FrameBatch } from '../frames/encoded-frame.ts';
 import {
   batchToSocketIoPacket,
   bytesOf,
@@ -14,6 +13,7 @@ import {
 } from '../frames/socket-io-packet.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
 import type { Backlog, Backlogged } from './backlog.ts';
+import { closeFrame } from './close-frame.ts';
 import type { Answer, Reply, Transport } from './transport.ts';
 import type { Flushable, TurnQueue } from './turn-queue.ts';
 
@@ -92,9 +92,7 @@ export class SocketIoTransport implements Transport, Flushable, Backlogged {
       // What waits is thrown away: a client that does not read would keep it, and the connection, for ever.
       socket.conn.close(true);
     } else {
-      const { code, reason, reconnect } = CLOSE_CODES[name];
-      const data = { code: name, message: reason, closeCode: code, reconnect, afterMs, event: null };
-      this.send(encodeFrame(SERVER_FRAMES.error, data));
+      this.send(closeFrame(name, afterMs));
       this.flush();
       socket.disconnect(true);
     }

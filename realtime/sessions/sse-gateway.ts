@@ -9,8 +9,8 @@ import { BOUNDS } from '../bounds.ts';
 import type { Hub } from '../hub.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
 import type { Backlog } from './backlog.ts';
-import { beatAll } from './beat-all.ts';
 import { type DrainDeps, drain, untilGone } from './drain.ts';
+import { HeartbeatWheel } from './heartbeat-wheel.ts';
 import { SseStream } from './sse-stream.ts';
 import type { TokenClock } from './token-clock.ts';
 import type { TurnQueue } from './turn-queue.ts';
@@ -43,19 +43,13 @@ export type StreamRequest = {
   socket: Socket;
 };
 
-const TICK_MS = 1_000;
-const WHEEL_SPOKES = BOUNDS.pingEveryMs / TICK_MS;
 const RETRY_AFTER_MS = 2_000;
 
 export class SseGateway {
   readonly #deps: SseGatewayDeps;
-  /** A stream hangs on one spoke for ever, so that pings are spread over time with one timer for the node. */
-  readonly #wheel = Array.from({ length: WHEEL_SPOKES }, () => new Set<SseStream>());
+  readonly #wheel = new HeartbeatWheel<SseStream>();
   /** Sockets of streams that have ended, with the time at which those are cut that still have not gone. */
   readonly #lingering = new Map<Socket, number>();
-  #spoke = 0;
-  #nextSpoke = 0;
-  #count = 0;
   #isDraining = false;
 
   constructor(deps: SseGatewayDeps) {
@@ -63,7 +57,7 @@ export class SseGateway {
   }
 
   get socketCount(): number {
-    return this.#count;
+    return this.#wheel.size;
   }
 
   /** Resolves with null once the response has begun, from then on it is the stream's; else with the refusal to answer with. */
@@ -76,8 +70,7 @@ export class SseGateway {
   /** Once a second. */
   tick(): void {
     const now = this.#deps.now();
-    beatAll(this.#wheel[this.#spoke] ?? []);
-    this.#spoke = (this.#spoke + 1) % WHEEL_SPOKES;
+    this.#wheel.tick();
     for (const [socket, cutAt] of this.#lingering) if (now >= cutAt) socket.destroy();
   }
 
@@ -85,10 +78,7 @@ export class SseGateway {
   async stop(): Promise<void> {
     this.#isDraining = true;
     const { draining } = this.#deps;
-    await drain(
-      this.#wheel.flatMap((spoke) => [...spoke]),
-      draining,
-    );
+    await drain(this.#wheel.all(), draining);
     await untilGone({ size: () => this.#lingering.size }, draining);
     for (const socket of this.#lingering.keys()) socket.destroy();
   }
@@ -101,25 +91,21 @@ export class SseGateway {
   #open({ identity, roomId, after, reset, response, socket }: StreamRequest): Promise<Rejection | null> | Rejection {
     // The client may have gone while its rate was looked at; then nobody would tell of it again.
     if (response.destroyed) return reject('unavailable');
-    if (this.#isDraining || this.#count + this.#deps.otherSockets() >= this.#deps.maxSockets) {
+    if (this.#isDraining || this.socketCount + this.#deps.otherSockets() >= this.#deps.maxSockets) {
       return { ...reject('busy', 'this node takes no more sockets'), retryAfterMs: RETRY_AFTER_MS };
     }
     const { now, draining } = this.#deps;
-    const spoke = this.#wheel[this.#nextSpoke];
-    this.#nextSpoke = (this.#nextSpoke + 1) % WHEEL_SPOKES;
-    this.#count += 1;
     const stream = new SseStream(identity, roomId, {
       ...this.#deps,
       response,
       socket,
       retryMs: BOUNDS.streamRetryMs + Math.floor(draining.random() * BOUNDS.streamRetrySpreadMs),
       onEnded: () => {
-        this.#count -= 1;
-        spoke?.delete(stream);
+        this.#wheel.remove(stream, spoke);
         if (stream.transport.hasBegun && !socket.destroyed) this.#lingering.set(socket, now() + BOUNDS.closeGraceMs);
       },
     });
-    spoke?.add(stream);
+    const spoke = this.#wheel.add(stream);
     response.once('close', () => {
       this.#lingering.delete(socket);
       stream.transport.closedByPeer();

@@ -7,12 +7,12 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { CLOSE_CODES, type CloseName } from '../../schemas/close-codes.ts';
-import { SERVER_FRAMES } from '../../schemas/wire.ts';
 import { BOUNDS } from '../bounds.ts';
-import { type EncodedFrame, encodeFrame, type FrameBatch } from '../frames/encoded-frame.ts';
+import type { EncodedFrame, FrameBatch } from '../frames/encoded-frame.ts';
 import { batchToSseBytes, retryToSseBytes, SSE_PING, toSseBytes } from '../frames/sse-bytes.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
 import type { Backlog } from './backlog.ts';
+import { closeFrame } from './close-frame.ts';
 import { Outbox, type OutboxOwner } from './outbox.ts';
 import type { Transport } from './transport.ts';
 import type { TurnQueue } from './turn-queue.ts';
@@ -112,9 +112,7 @@ export class SseTransport implements Transport, OutboxOwner {
       this.#deps.onClosed();
       return;
     }
-    const { code, reason, reconnect } = CLOSE_CODES[name];
-    const data = { code: name, message: reason, closeCode: code, reconnect, afterMs, event: null };
-    this.send(encodeFrame(SERVER_FRAMES.error, data));
+    this.send(closeFrame(name, afterMs));
     // Browsers come back by themselves: this tells them when.
     if (name === 'draining') this.#outbox.push(retryToSseBytes(afterMs));
     this.end();

@@ -30,17 +30,16 @@ export class ConnectedWebSocket extends WebSocket {
 export class WsConnection implements WsTransportOwner {
   readonly transport: WsTransport;
   readonly ws: ConnectedWebSocket;
-  /** Which of the wheel's spokes it hangs on. */
-  readonly spoke: number;
+  /** The gateway's: on which of the wheel's spokes it hangs. */
+  spoke = 0;
   readonly #node: WsConnectionNode;
   readonly #authenticateBefore: number;
   #session: Session | null = null;
   #earlyFrames = 0;
   #isClosed = false;
 
-  constructor(ws: ConnectedWebSocket, socket: Socket, spoke: number, node: WsConnectionNode) {
+  constructor(ws: ConnectedWebSocket, socket: Socket, node: WsConnectionNode) {
     this.ws = ws;
-    this.spoke = spoke;
     this.#node = node;
     this.#authenticateBefore = node.now() + LIMITS.authenticationMs;
     this.transport = new WsTransport(ws, socket, this, node);
@@ -50,10 +49,6 @@ export class WsConnection implements WsTransportOwner {
     ws.on('pong', onControl);
     ws.on('close', onClose);
     ws.on('error', onError);
-  }
-
-  get isClosed(): boolean {
-    return this.#isClosed;
   }
 
   /** Whether frames of the client still wait for their answer. */

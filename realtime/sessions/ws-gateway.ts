@@ -7,8 +7,8 @@ import { LIMITS } from '../../schemas/limits.ts';
 import { BOUNDS } from '../bounds.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
 import type { Backlog } from './backlog.ts';
-import { beatAll } from './beat-all.ts';
 import { type DrainDeps, drain, untilGone } from './drain.ts';
+import { HeartbeatWheel } from './heartbeat-wheel.ts';
 import type { SessionDeps } from './session.ts';
 import type { TurnQueue } from './turn-queue.ts';
 import { ConnectedWebSocket, WsConnection, type WsConnectionNode } from './ws-connection.ts';
@@ -26,8 +26,6 @@ export type WsGatewayDeps = SessionDeps & {
   maxSockets: number;
 };
 
-const TICK_MS = 1_000;
-const WHEEL_SPOKES = BOUNDS.pingEveryMs / TICK_MS;
 const RETRY_AFTER_SECONDS = 2;
 /** The subprotocol under which a browser hands over its token: `['bearer', token]`. */
 const BEARER = 'bearer';
@@ -54,13 +52,9 @@ export class WsGateway {
   readonly #deps: WsGatewayDeps;
   readonly #node: WsConnectionNode;
   readonly #server: SocketServer<typeof ConnectedWebSocket>;
-  /** A connection hangs on one spoke for ever, so that pings are spread over time with one timer for the node. */
-  readonly #wheel = Array.from({ length: WHEEL_SPOKES }, () => new Set<WsConnection>());
+  readonly #wheel = new HeartbeatWheel<WsConnection>();
   /** Closed ones whose TCP connection is still there. */
   readonly #lingering = new Set<WsConnection>();
-  #spoke = 0;
-  #nextSpoke = 0;
-  #count = 0;
   readonly #unauthenticated = new Set<WsConnection>();
   #isDraining = false;
 
@@ -76,7 +70,7 @@ export class WsGateway {
   }
 
   get socketCount(): number {
-    return this.#count;
+    return this.#wheel.size;
   }
 
   attach(server: Server): void {
@@ -89,25 +83,21 @@ export class WsGateway {
   tick(): void {
     const now = this.#deps.now();
     for (const connection of this.#unauthenticated) connection.awaitToken(now);
-    beatAll(this.#wheel[this.#spoke] ?? []);
-    this.#spoke = (this.#spoke + 1) % WHEEL_SPOKES;
+    this.#wheel.tick();
   }
 
   /** Takes no new sockets, sends all away (see drain.ts), and cuts those that stay. */
   async stop(): Promise<void> {
     this.#isDraining = true;
     const { draining } = this.#deps;
-    await drain(
-      this.#wheel.flatMap((spoke) => [...spoke]),
-      draining,
-    );
+    await drain(this.#wheel.all(), draining);
     await untilGone({ size: () => this.#lingering.size }, draining);
     for (const { ws } of this.#lingering) ws.terminate();
   }
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
     const token = tokenOf(request);
-    const isFull = this.#count + this.#deps.otherSockets() >= this.#deps.maxSockets;
+    const isFull = this.socketCount + this.#deps.otherSockets() >= this.#deps.maxSockets;
     const isFlooded = token === undefined && this.#unauthenticated.size >= BOUNDS.unauthenticatedSockets;
     if (this.#isDraining || isFull || isFlooded) {
       refuseUpgrade(socket);
@@ -119,19 +109,15 @@ export class WsGateway {
   }
 
   #open(ws: ConnectedWebSocket, socket: Socket, authentication: Identity | TokenFault | null): void {
-    const spoke = this.#nextSpoke;
-    this.#nextSpoke = (spoke + 1) % WHEEL_SPOKES;
-    const connection = new WsConnection(ws, socket, spoke, this.#node);
-    this.#count += 1;
-    this.#wheel[spoke]?.add(connection);
+    const connection = new WsConnection(ws, socket, this.#node);
+    connection.spoke = this.#wheel.add(connection);
     this.#unauthenticated.add(connection);
     if (authentication) connection.authenticate(authentication);
   }
 
   #closed(connection: WsConnection): void {
-    this.#count -= 1;
     this.#unauthenticated.delete(connection);
-    this.#wheel[connection.spoke]?.delete(connection);
+    this.#wheel.remove(connection, connection.spoke);
     this.#lingering.add(connection);
   }
 }

@@ -33,6 +33,8 @@ export type RealtimeNode = {
   url: string;
   httpUrl: string;
   metrics: Registry;
+  /** The first sample whose line begins so: a name, with labels where it has some. NaN where there is none. */
+  metric(beginning: string): Promise<number>;
   /** The server's side of its TCP connections that are open. */
   connections(): Socket[];
   stop(): Promise<void>;
@@ -139,6 +141,10 @@ export class RealtimeWorld {
     const node: RealtimeNode = {
       role,
       metrics,
+      metric: async (beginning) => {
+        const line = (await metrics.metrics()).split('\n').find((one) => one.startsWith(beginning));
+        return Number(line?.split(' ').at(-1) ?? Number.NaN);
+      },
       url: `ws://127.0.0.1:${port}`,
       httpUrl: `http://127.0.0.1:${port}`,
       connections: () => [...connections],
