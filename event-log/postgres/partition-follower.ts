@@ -10,7 +10,7 @@ export type FollowerDeps = {
   readBatch: (partition: number, from: number) => Promise<LogBatch>;
   /** The same from memory, or null where that does not have it. Not asked first: only the log itself knows where it begins. */
   recentBatch: (partition: number, from: number) => LogBatch | null;
-  watch: HeadWatch;
+  watch: Pick<HeadWatch, 'start' | 'waitBeyond'>;
   logger: Logger;
 };
 
@@ -46,19 +46,18 @@ export class PartitionFollower implements LogFollower {
   }
 
   readonly #followOne: FollowPartition = async (partition, from, hand, signal) => {
-    const { recentBatch } = this.#deps;
+    const { recentBatch, watch } = this.#deps;
     let next = from;
-    for (let isFirst = true; !signal.aborted; isFirst = false) {
-      const recent = isFirst ? null : recentBatch(partition, next);
-      const batch = recent ?? (await this.#readUntilAnswered(partition, next, signal));
-      if (batch === null) return;
-      if (batch.nextOffset === next) {
-        await this.#deps.watch.waitBeyond(partition, next, signal);
-      } else {
+    let batch = await this.#readUntilAnswered(partition, next, signal);
+    while (batch !== null && !signal.aborted) {
+      if (batch.nextOffset > next) {
         await hand(batch);
         next = batch.nextOffset;
         if (next >= batch.head) await pause(this.#restMs, signal);
       }
+      // Where nothing is known to lie beyond, the log is not asked either: of what comes the watch is told.
+      await watch.waitBeyond(partition, next, signal);
+      batch = recentBatch(partition, next) ?? (await this.#readUntilAnswered(partition, next, signal));
     }
   };
 
