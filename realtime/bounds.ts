@@ -38,6 +38,8 @@ export const BOUNDS = {
   /** Milliseconds at most between two flushes of what there is to write, and bytes that end such a rest early. */
   flushRestMs: 5,
   flushBytes: 1024 * 1024,
+  /** Milliseconds of a flush after which what has come in meanwhile is looked at. */
+  flushPortionMs: 2,
   /** Bytes waiting for all sockets that do not take them at once; beyond it those with most are closed with slowConsumer. */
   nodeQueueBytes: 1024 * 1024 * 1024,
   /** Milliseconds a resuming socket may stay above that; then it is closed with slowConsumer. */

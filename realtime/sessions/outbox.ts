@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { LIMITS } from '../../schemas/limits.ts';
 import type { RealtimeMetrics } from '../metrics.ts';
 import type { Backlog, Backlogged } from './backlog.ts';
+import { JoinedPieces } from './joined-pieces.ts';
 import type { TurnQueue } from './turn-queue.ts';
 
 /** Whose outbox it is. A socket of its own for each of many thousand: so an owner, not a closure for each call. */
@@ -20,6 +21,8 @@ export type OutboxNode = { turns: TurnQueue; backlog: Backlog; metrics: Pick<Rea
 /** Up to this many bytes several pieces are copied into one: cheaper than a vectored write of many small ones. */
 const COPY_BYTES = 64 * 1024;
 const NOTHING: readonly Buffer[] = [];
+/** A memory and no state: what comes out depends on nothing but what goes in. */
+const JOINED = new JoinedPieces();
 
 export class Outbox implements Backlogged {
   readonly #socket: Socket;
@@ -77,7 +80,7 @@ export class Outbox implements Backlogged {
     if (first && pieces.length === 1) {
       socket.write(first);
     } else if (bytes <= COPY_BYTES) {
-      socket.write(Buffer.concat(pieces, bytes));
+      socket.write(JOINED.of(pieces, bytes));
     } else {
       socket.cork();
       for (const piece of pieces) socket.write(piece);

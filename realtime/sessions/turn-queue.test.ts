@@ -122,4 +122,75 @@ describe('the turn queue', () => {
     turns.grew(BOUNDS.flushBytes);
     assert.equal(time.soonTasks.length, 0, 'what has left is not counted again');
   });
+
+  it('RT-135 a flush of many sockets lets the event loop turn every 2 ms, and what comes behind it leaves in the next one', () => {
+    const time = new Time();
+    const turns = new TurnQueue(time);
+    let written = 0;
+    const socket = () => ({
+      flush: () => {
+        time.now += 0.01;
+        written += 1;
+      },
+    });
+    for (let count = 0; count < 1_000; count++) turns.addSocket(socket());
+    time.endTurn();
+    assert.equal(written, 208, 'looked at the clock every 16 sockets, and stopped at the first look after 2 ms');
+    turns.addSocket(socket());
+    while (time.soonTasks.length > 0) {
+      const before = written;
+      time.endTurn();
+      assert.ok(written - before <= 208);
+    }
+    assert.equal(written, 1_000);
+    assert.deepEqual(
+      time.timers.map(({ at }) => at),
+      [time.now + BOUNDS.flushRestMs],
+      'what all portions took counts for the rest',
+    );
+    time.timers[0]?.task();
+    assert.equal(written, 1_001);
+  });
+
+  it('RT-135 what rooms have by the next portion goes to the sockets that are still to come, unless handing out would take too long', () => {
+    for (const [handOutMs, expected] of [
+      [0.2, 'with this flush'],
+      [0.5, 'with the next one'],
+    ] as const) {
+      const time = new Time();
+      const turns = new TurnQueue(time);
+      const got: string[][] = [];
+      const sockets = Array.from({ length: 400 }, () => {
+        const waiting: string[] = [];
+        return {
+          waiting,
+          flush: () => {
+            time.now += 0.01;
+            got.push(waiting.splice(0));
+          },
+        };
+      });
+      const sayToAll = (what: string) => {
+        turns.addRoom({
+          flush: () => {
+            time.now += handOutMs;
+            for (const socket of sockets) if (socket.waiting.push(what) === 1) turns.addSocket(socket);
+          },
+        });
+      };
+      sayToAll('one');
+      time.endTurn();
+      const inTheFirst = got.length;
+      assert.ok(inTheFirst > 0 && inTheFirst < 400);
+      sayToAll('two');
+      while (time.soonTasks.length > 0) time.endTurn();
+      const last = got[399];
+      assert.deepEqual(last, expected === 'with this flush' ? ['one', 'two'] : ['one'], `${handOutMs} ms`);
+      assert.equal(got.length, 400);
+      time.timers.at(-1)?.task();
+      while (time.soonTasks.length > 0) time.endTurn();
+      const behind = expected === 'with this flush' ? inTheFirst : 400;
+      assert.deepEqual(got.slice(400), Array(behind).fill(['two']), 'everybody gets it once');
+    }
+  });
 });

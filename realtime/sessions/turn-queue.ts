@@ -9,7 +9,10 @@
  * message in a quiet room waits for nothing, and the rest grows only as far as there is much to write. What has gathered ends the rest
  * early when it is more than BOUNDS.flushBytes.
  *
- * Rooms go first: they join their frames once and hand the piece to their sockets; then each socket writes what it has.
+ * A flush of many sockets is made in portions of BOUNDS.flushPortionMs with turns of the event loop in between, so that commands go
+ * to the log and come back from it while others are written to. Rooms go first: they join their frames once and hand the piece to their
+ * sockets; then each socket writes what it has. What rooms have by the next portion is handed out then, so the sockets whose turn
+ * is still to come write it too, and each message waits for one round over the sockets, not for the end of this one and half of the next.
  */
 import { BOUNDS } from '../bounds.ts';
 
@@ -31,10 +34,23 @@ const EVENT_LOOP: TurnTime = {
   },
 };
 
+/** Sockets written to between two looks at the clock. */
+const SOCKETS_PER_LOOK = 16;
+/** Handing out again within a flush must not take more than this part of the time that writing has taken since the last time. */
+const HAND_OUT_SHARE = 1 / 8;
+
 export class TurnQueue {
   readonly #time: TurnTime;
   #rooms: Flushable[] = [];
+  /** Those before #next have been written to. */
   #sockets: Flushable[] = [];
+  #next = 0;
+  /** Where the flush under way ends: what is added behind leaves in the next one. 0 while there is none. */
+  #end = 0;
+  /** What the flush under way has taken. */
+  #spentMs = 0;
+  #handOutMs = 0;
+  #writtenMs = 0;
   #bytes = 0;
   #isScheduled = false;
   /** The flush that waits for the rest to end, if it does. */
@@ -67,28 +83,17 @@ export class TurnQueue {
     this.#time.soon(() => this.flush());
   }
 
+  /** One portion of a flush. The queue calls it itself when it is time. */
   flush(): void {
     this.#resting = null;
     const begun = this.#time.nowMs();
-    try {
-      this.#flushAll();
-    } finally {
-      const ended = this.#time.nowMs();
-      this.#restsUntil = ended + Math.min(ended - begun, BOUNDS.flushRestMs);
-      // Not before: rooms add their sockets while they are flushed, and those leave in this flush.
-      this.#isScheduled = false;
-      if (this.#rooms.length + this.#sockets.length > 0) this.#schedule();
-    }
-  }
-
-  #flushAll(): void {
-    const rooms = this.#rooms;
-    this.#rooms = [];
-    for (const room of rooms) room.flush();
-    const sockets = this.#sockets;
-    this.#sockets = [];
-    this.#bytes = 0;
-    for (const socket of sockets) socket.flush();
+    const isFirst = this.#end === 0;
+    if (isFirst || this.#handOutMs <= this.#writtenMs * HAND_OUT_SHARE) this.#handOut(begun);
+    if (isFirst) this.#end = this.#sockets.length;
+    const ended = this.#write(begun);
+    this.#spentMs += ended - begun;
+    if (this.#next < this.#end) this.#time.soon(() => this.flush());
+    else this.#rest(ended);
   }
 
   #schedule(): void {
@@ -98,5 +103,41 @@ export class TurnQueue {
     // Timers are no finer than a millisecond: a shorter rest would become a longer one.
     if (restMs < 1) this.#time.soon(() => this.flush());
     else this.#resting = this.#time.later(() => this.flush(), restMs);
+  }
+
+  #handOut(begun: number): void {
+    const rooms = this.#rooms;
+    this.#rooms = [];
+    for (const room of rooms) room.flush();
+    this.#handOutMs = this.#time.nowMs() - begun;
+    this.#writtenMs = 0;
+  }
+
+  /** Says when it ended. */
+  #write(portionBegun: number): number {
+    const begun = this.#time.nowMs();
+    for (let now = begun; ; ) {
+      const end = Math.min(this.#next + SOCKETS_PER_LOOK, this.#end);
+      while (this.#next < end) {
+        this.#sockets[this.#next]?.flush();
+        this.#next += 1;
+      }
+      now = this.#time.nowMs();
+      if (this.#next < this.#end && now - portionBegun < BOUNDS.flushPortionMs) continue;
+      this.#writtenMs += now - begun;
+      return now;
+    }
+  }
+
+  #rest(ended: number): void {
+    this.#sockets.splice(0, this.#end);
+    this.#next = 0;
+    this.#end = 0;
+    this.#restsUntil = ended + Math.min(this.#spentMs, BOUNDS.flushRestMs);
+    this.#spentMs = 0;
+    this.#bytes = 0;
+    // Not before: rooms add their sockets while they are flushed, and those leave in this flush.
+    this.#isScheduled = false;
+    if (this.#rooms.length + this.#sockets.length > 0) this.#schedule();
   }
 }

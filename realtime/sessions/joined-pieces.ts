@@ -1,0 +1,19 @@
+// Several pieces as one. Sockets that are written to one after the other mostly have the same pieces waiting, those of their room: these
+// are joined once, and all share the bytes.
+export class JoinedPieces {
+  #pieces: readonly Buffer[] = [];
+  #bytes: Buffer = Buffer.alloc(0);
+
+  /** `length`: of all together. */
+  of(pieces: readonly Buffer[], length: number): Buffer {
+    if (!isSame(pieces, this.#pieces)) {
+      this.#pieces = pieces;
+      this.#bytes = Buffer.concat(pieces, length);
+    }
+    return this.#bytes;
+  }
+}
+
+function isSame(some: readonly Buffer[], others: readonly Buffer[]): boolean {
+  return some.length === others.length && some.every((piece, index) => piece === others[index]);
+}
