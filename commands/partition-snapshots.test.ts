@@ -61,7 +61,7 @@ describe('an owner with snapshots', () => {
   });
 
   /** As a process that has just gained the partition. */
-  async function openSide(more: { time?: typeof systemTime } = {}): Promise<OwnerSide> {
+  async function openSide(more: { time?: typeof systemTime; eventsPerSnapshot?: number } = {}): Promise<OwnerSide> {
     reads = { from: Number.POSITIVE_INFINITY, records: 0 };
     return await openOwner(countingReads(log), { snapshots: store, eventsPerSnapshot: EVERY, ...more });
   }
@@ -149,6 +149,27 @@ describe('an owner with snapshots', () => {
     await until('a marker is there', () => keysOf('marker').length > 0);
     await restart();
     assert.equal(reads.from, 60);
+  });
+
+  it('SNAP-4 a round is made in portions of some 32 KiB, with a pause after each that keeps to the rate', async () => {
+    await side.stop();
+    const pauses: number[] = [];
+    // No time passes, so that the whole time of a portion is paused for.
+    const pause = (ms: number) => {
+      pauses.push(ms);
+      return systemTime.nextTurn();
+    };
+    const time = { ...systemTime, now: () => 0, pause };
+    side = await openSide({ time, eventsPerSnapshot: 5_000 });
+    mustAccept(await side.execute(create()));
+    await sendMany(5_000);
+    await until('the round is done', () => keysOf('marker').length === 1);
+    const bytes = [...snapshots.entries(0)].reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
+    const msOf = (size: number) => (size / (4 * 1024 * 1024)) * 1_000;
+    assert.ok(bytes > 100_000);
+    assert.ok(pauses.length >= 3);
+    for (const ms of pauses) assert.ok(ms >= msOf(32 * 1024) && ms <= msOf(64 * 1024), `${ms} ms`);
+    assert.ok(pauses.reduce((sum, ms) => sum + ms, 0) >= msOf(bytes - 64 * 1024));
   });
 
   it('SNAP-4 a store that is away costs time alone', async () => {

@@ -43,6 +43,8 @@ type Invited = { userId: string; invitedBy: string };
 const FRAME_BYTES = 10;
 /** Bytes of a value that is made of many parts; the worst case of UTF-8 is reckoned with. */
 const FULL_BYTES = MAX_SNAPSHOT_VALUE_BYTES / 2;
+/** The same for commands, some three hundred of them: a segment is made in one go, within a millisecond or two of the decisions' time. */
+const SEGMENT_BYTES = 64 * 1024;
 
 const memberType = {
   name: 'Member',
@@ -253,7 +255,7 @@ export function* encodeSegments(isRest: boolean, runs: Iterable<NoteRun>): Gener
       }
       run.add(note);
       bytes += maxBytes(note.key) + NUMBERS_BYTES + (typeof note.id === 'string' ? maxBytes(note.id) : 0);
-      if (bytes <= FULL_BYTES) continue;
+      if (bytes <= SEGMENT_BYTES) continue;
       yield take();
       run = null;
     }
