@@ -2,6 +2,7 @@
 // so the bytes are shared and the frames of one event-loop turn are joined once a room (see ../sessions/turn-queue.ts).
 import type { ServerFrameData } from '../../schemas/server-frames.ts';
 import type { ServerFrameName } from '../../schemas/wire.ts';
+import { joinBytes } from './join-bytes.ts';
 import type { SocketIoPacket } from './socket-io-packet.ts';
 
 export type EncodedFrame = {
@@ -46,7 +47,7 @@ export function encodeFrameJson(name: ServerFrameName, json: string, version: nu
 
 export function joinFrames(frames: readonly EncodedFrame[]): FrameBatch {
   const [only] = frames;
-  const wsBytes = only && frames.length === 1 ? only.wsBytes : Buffer.concat(frames.map((frame) => frame.wsBytes));
+  const wsBytes = only && frames.length === 1 ? only.wsBytes : joinBytes(frames.map((frame) => frame.wsBytes));
   return { frames, wsBytes, socketIo: null, sseBytes: null };
 }
 

@@ -1,14 +1,15 @@
 // Several pieces as one. Sockets that are written to one after the other mostly have the same pieces waiting, those of their room: these
 // are joined once, and all share the bytes.
+import { joinBytes } from '../frames/join-bytes.ts';
+
 export class JoinedPieces {
   #pieces: readonly Buffer[] = [];
   #bytes: Buffer = Buffer.alloc(0);
 
-  /** `length`: of all together. */
-  of(pieces: readonly Buffer[], length: number): Buffer {
+  of(pieces: readonly Buffer[]): Buffer {
     if (!isSame(pieces, this.#pieces)) {
       this.#pieces = pieces;
-      this.#bytes = Buffer.concat(pieces, length);
+      this.#bytes = joinBytes(pieces);
     }
     return this.#bytes;
   }

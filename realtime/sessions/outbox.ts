@@ -80,7 +80,7 @@ export class Outbox implements Backlogged {
     if (first && pieces.length === 1) {
       socket.write(first);
     } else if (bytes <= COPY_BYTES) {
-      socket.write(JOINED.of(pieces, bytes));
+      socket.write(JOINED.of(pieces));
     } else {
       socket.cork();
       for (const piece of pieces) socket.write(piece);
