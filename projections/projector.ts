@@ -18,6 +18,7 @@ import { isRetryable } from '../platform/retryable.ts';
 import { ChunkQueue } from './chunk-queue.ts';
 import type { Decode } from './decode-records.ts';
 import type { ProjectionMetrics } from './metrics.ts';
+import { CHUNK_REST, restAfter } from './rest-after.ts';
 import type { Chunk, ProjectedRecord, Sink } from './sink.ts';
 import { StandingBy } from './standing-by.ts';
 
@@ -37,11 +38,6 @@ export type ProjectorOptions = {
 
 const FIRST_PAUSE_MS = 50;
 const MAX_PAUSE_MS = 2_000;
-/**
- * The least time from one chunk's beginning to the next one's, unless a chunk is full: a quiet room's event is projected at once,
- * and under load what comes within this time shares a fetch and a transaction, which cost more than its rows.
- */
-const REST_MS = 20;
 /** Records decoded in one turn of the event loop: a few milliseconds, which requests served by the same process can bear. */
 const SLICE_RECORDS = 500;
 
@@ -150,7 +146,7 @@ export class Projector {
     const follower = this.#options.log.follow({
       from,
       handle: (batch) => this.#enqueue(batch, queue, offsets, signal),
-      restMs: REST_MS,
+      restMs: CHUNK_REST.leastMs,
     });
     const ends = await Promise.allSettled([
       follower.run().finally(close),
@@ -198,7 +194,7 @@ export class Projector {
       }
       if (outcome !== 'written') return;
       metrics.wrote(name, chunk);
-      const restMs = REST_MS - (performance.now() - begun);
+      const restMs = restAfter(performance.now() - begun);
       if (restMs >= 1 && !queue.isFull) await pause(restMs, signal);
     }
   }
