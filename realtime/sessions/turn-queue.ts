@@ -116,17 +116,14 @@ export class TurnQueue {
   /** Says when it ended. */
   #write(portionBegun: number): number {
     const begun = this.#time.nowMs();
-    for (let now = begun; ; ) {
+    let now: number;
+    do {
       const end = Math.min(this.#next + SOCKETS_PER_LOOK, this.#end);
-      while (this.#next < end) {
-        this.#sockets[this.#next]?.flush();
-        this.#next += 1;
-      }
+      for (; this.#next < end; this.#next++) this.#sockets[this.#next]?.flush();
       now = this.#time.nowMs();
-      if (this.#next < this.#end && now - portionBegun < BOUNDS.flushPortionMs) continue;
-      this.#writtenMs += now - begun;
-      return now;
-    }
+    } while (this.#next < this.#end && now - portionBegun < BOUNDS.flushPortionMs);
+    this.#writtenMs += now - begun;
+    return now;
   }
 
   #rest(ended: number): void {
