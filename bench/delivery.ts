@@ -28,7 +28,7 @@ const SCENARIOS: Record<string, Scenario> = {
     mode: 'fanout',
     sockets: 1_000,
     rooms: 1,
-    flags: [`-rates=${values.rates ?? '10,50,200,600,1000,1250'}`, step],
+    flags: [`-rates=${values.rates ?? '10,50,200,600,1050,1250'}`, step],
   },
   rooms: {
     mode: 'fanout',
